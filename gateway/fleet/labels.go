@@ -27,8 +27,7 @@ func (n *Node) SetLabels(ctx context.Context, r *pb.SetLabelsRequest) (*pb.SetLa
 	parts := setLabels.ask(ctx, n, to.wait, errand[*pb.SetLabelsRequest]{to.nodes, r})
 	elsewhere := mergedLabels(others(n, parts))
 	recordLabels(ctx, n, r, elsewhere.GetMatched(), map[string]uint64{"LABELED": elsewhere.GetLabeled(),
-		"CLOSED":          elsewhere.GetClosed(),
-		"TOO_MANY_LABELS": elsewhere.GetRefused()}, parts)
+		"CLOSED": elsewhere.GetClosed(), "TOO_MANY_LABELS": elsewhere.GetRefused()}, parts)
 	response := mergedLabels(parts)
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
@@ -54,9 +53,8 @@ func (n *Node) labelIDs(ctx context.Context, to *reach, r *pb.SetLabelsRequest) 
 	elsewhere := t.elsewhere(n)
 	recordLabels(ctx, n, r, uint64(len(elsewhere)), outcomesOf(elsewhere), parts)
 	response := &pb.SetLabelsResponse{Outcomes: t.known, Matched: uint64(len(ids)),
-		Labeled: t.count(pb.Outcome_OUTCOME_LABELED),
-		Closed:  t.count(pb.Outcome_OUTCOME_CLOSED), NotFound: t.missing(),
-		Refused: t.count(pb.Outcome_OUTCOME_TOO_MANY_LABELS)}
+		Labeled: t.count(pb.Outcome_OUTCOME_LABELED), Closed: t.count(pb.Outcome_OUTCOME_CLOSED),
+		NotFound: t.missing(), Refused: t.count(pb.Outcome_OUTCOME_TOO_MANY_LABELS)}
 	var err error
 	if response.Fleet, err = settle(to.owners(), parts); err != nil {
 		return nil, err
@@ -68,8 +66,7 @@ func (n *Node) labelIDs(ctx context.Context, to *reach, r *pb.SetLabelsRequest) 
 func recordLabels(ctx context.Context, n *Node, r *pb.SetLabelsRequest, matched uint64, outcomes map[string]uint64,
 	parts []part[*pb.SetLabelsResponse]) {
 	audit(ctx, n, &event.ControlDetail{Verb: "SetLabels", Filter: r.GetFilter(), IDs: r.GetConnectionIds(),
-		Set: r.GetSet(), Removed: r.GetRemove(),
-		Matched: matched, Outcomes: outcomes}, parts)
+		Set: r.GetSet(), Removed: r.GetRemove(), Matched: matched, Outcomes: outcomes}, parts)
 }
 
 // mergedLabels adds up the nodes' answers to a SetLabels by filter.

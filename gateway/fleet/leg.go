@@ -46,7 +46,8 @@ type leg struct {
 	life     event.Origin  // the life that is followed
 	came     bool          // an item came since the last opening
 	room     *room
-	silent   bool // the caller was told that the node's events do not come
+	silent   bool              // the caller was told that the node's events do not come
+	part     exchange.Patience // with its part of the snapshot, until it is late
 }
 
 // run follows the node until ctx ends, the node has gone, or the node refuses.
@@ -179,8 +180,7 @@ func (l *leg) follow(ctx context.Context) error {
 	}
 	node := l.stream.node
 	source := node.asker.Follow(ctx, l.member, exchange.Question{Method: pb.GatewayService_StreamEvents_FullMethodName,
-		Body:   body,
-		Caller: l.stream.caller, Wait: l.stream.plan.wait, Room: l.room.take})
+		Body: body, Caller: l.stream.caller, Wait: l.stream.plan.wait, Room: l.room.take})
 	defer source.Close()
 	l.life = l.member.Origin
 	claims := wire.NewClaims(l.life)
@@ -220,17 +220,19 @@ func (l *leg) after() string {
 	return "0"
 }
 
-// next returns the next item of the node. It returns an error if the node is silent for legSilence.
+// next returns the next item of the node. It returns an error if the node is silent for legSilence, or if its part of
+// the snapshot, which others wait for, comes too slowly.
 func (l *leg) next(ctx context.Context, source exchange.Stream) ([]byte, error) {
-	limit := legSilence
+	limit, began := legSilence, time.Now()
 	if l.snapshot && !l.late {
-		limit = l.stream.plan.wait
+		limit = l.part.Left()
 	}
 	waiting, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	b, err := source.Next(waiting)
+	l.part.Spend(time.Since(began), len(b))
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return nil, fmt.Errorf("node %s sent nothing for %s", l.member.Node, limit)
+		return nil, fmt.Errorf("node %s sent nothing for %s, or too little before that", l.member.Node, limit)
 	}
 	return b, err
 }
@@ -350,8 +352,7 @@ func (l *leg) lost() []*pb.Event {
 // gap returns a GAP in the name of the node, in its last known life.
 func (l *leg) gap(d *pb.GapDetails) *pb.Event {
 	return &pb.Event{Node: l.member.Node, Incarnation: l.member.Incarnation, Sequence: max(d.GetFrom(), 1) - 1,
-		Time: timestamppb.New(time.Now()),
-		Type: pb.EventType_EVENT_TYPE_GAP, Details: &pb.Event_Gap{Gap: d}}
+		Time: timestamppb.New(time.Now()), Type: pb.EventType_EVENT_TYPE_GAP, Details: &pb.Event_Gap{Gap: d}}
 }
 
 // refusedStream returns the error of a stream that a node refuses for good because of its caller or of the request. For

@@ -29,9 +29,8 @@ func (n *Node) Shutdown(ctx context.Context, r *pb.ShutdownRequest) (*pb.Shutdow
 	}
 	own, rest := to.apart()
 	parts := shutdown.ask(ctx, n, to.wait, errand[*pb.ShutdownRequest]{rest, r})
-	audit(ctx, n, &event.ControlDetail{Verb: "Shutdown", Reason: r.GetReason(),
-		Matched:   mergedShutdown(parts).GetConnections(),
-		DataBytes: uint64(len(r.GetFarewell()))}, parts) // before this node's own log ends
+	audit(ctx, n, &event.ControlDetail{Verb: "Shutdown", Reason: r.GetReason(), DataBytes: uint64(len(r.GetFarewell())),
+		Matched: mergedShutdown(parts).GetConnections()}, parts) // before this node's own log ends
 	parts = ordered(parts, shutdown.ask(ctx, n, to.wait, errand[*pb.ShutdownRequest]{own, r}))
 	response := mergedShutdown(parts)
 	if response.Fleet, err = settle(to, parts); err != nil {

@@ -1,11 +1,14 @@
 package fleet
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
@@ -189,4 +192,55 @@ func TestSnapshotForgotten(t *testing.T) {
 			t.Errorf("got %s", told)
 		}
 	})
+}
+
+// drip sends an item every four seconds.
+func (f *fakeStream) drip(ctx context.Context, item []byte) {
+	defer close(f.done)
+	for {
+		select {
+		case f.items <- item:
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-time.After(4 * time.Second):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// TestSnapshotIsNotHeldUp checks that a node that never completes its part, and is never silent either, is missing from
+// the snapshot in time. The events of all other nodes wait for the snapshot.
+func TestSnapshotIsNotHeldUp(t *testing.T) {
+	row := &pb.Event{Node: "b", Incarnation: "19ab01", Type: pb.EventType_EVENT_TYPE_PRESENT,
+		Connection: &pb.Connection{Id: "b.19ab01.1", Node: "b"}}
+	junk := &pb.StreamEventsResponse{}
+	junk.ProtoReflect().SetUnknown(protowire.AppendBytes(protowire.AppendTag(nil, 77, protowire.BytesType),
+		make([]byte, 1<<20)))
+	for name, c := range map[string]struct {
+		drips *pb.StreamEventsResponse
+		most  time.Duration
+	}{
+		"nothing":               {&pb.StreamEventsResponse{}, 6 * time.Second},
+		"a row now and then":    {&pb.StreamEventsResponse{Events: []*pb.Event{row}}, 6 * time.Second},
+		"bytes that are no use": {junk, 70 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld("a", "b", "c")
+				w.at("b").drips = true
+				w.at("b").forge(c.drips)
+				began := time.Now()
+				stream := open(t, w.at("a"), &pb.StreamEventsRequest{Snapshot: true})
+				got := stream.until(t, complete)
+				if took := time.Since(began); took > c.most || !strings.HasSuffix(story(got...), "[b])") {
+					t.Errorf("after %s: %.200s", took, story(got...))
+				}
+				w.at("c").append(1)
+				stream.until(t, shows("c:1"))
+			})
+		})
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -57,8 +58,8 @@ func (n *Node) StreamEvents(r *pb.StreamEventsRequest, server pb.GatewayService_
 		return err
 	}
 	s := &eventStream{node: n, server: server, plan: plan, caller: n.local.Caller(server.Context()),
-		items: make(chan item),
-		live:  make(chan struct{}), vector: plan.begin, legs: make(map[string]bool), departed: make(map[string]event.Cursor)}
+		items: make(chan item), live: make(chan struct{}), vector: plan.begin, legs: make(map[string]bool),
+		departed: make(map[string]event.Cursor)}
 	ctx, cancel := context.WithCancel(server.Context())
 	revoked := make(chan struct{})
 	s.revoked = revoked
@@ -156,6 +157,7 @@ func (s *eventStream) legTo(m member.Member) *leg {
 		l.resume, l.told = true, at
 	case s.snapshot != nil && s.snapshot.pending[m.Node]:
 		l.snapshot, l.told = true, event.Cursor{Origin: m.Origin, Sequence: m.Head}
+		l.part = exchange.NewPatience(s.plan.wait)
 	case m.State == pb.NodeState_NODE_STATE_LEFT:
 		return nil
 	case departed && last.Origin == m.Origin:

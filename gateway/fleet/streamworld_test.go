@@ -63,6 +63,7 @@ type place struct {
 	streams map[*fakeStream]bool
 	opened  []*pb.StreamEventsRequest // the requests that it got
 	forged  []byte                    // what it sends in place of its own responses; nil: nothing
+	drips   bool                      // it sends what is forged every four seconds, and not once
 	silent  bool                      // it accepts streams, and sends nothing
 	infos   []server.Connection
 }
@@ -322,6 +323,10 @@ func (v view) Follow(ctx context.Context, to member.Member, q exchange.Question)
 	}
 	if end == nil {
 		p.streams[f] = true
+	}
+	if p.forged != nil && end == nil && p.drips {
+		go f.drip(ctx, p.forged)
+		return f
 	}
 	if p.forged != nil && end == nil {
 		f.items <- p.forged
