@@ -62,7 +62,8 @@ func saidState(s pb.NodeState) (pb.NodeState, error) {
 	return pb.NodeState_NODE_STATE_LIVE, nil
 }
 
-// readable returns a version in a form that may be printed and kept.
+// readable returns a version in a form that may be printed and kept. It keeps no other bytes of a longer text: members
+// and events hold versions for long.
 func readable(version string) string {
 	version = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -71,7 +72,7 @@ func readable(version string) string {
 		return r
 	}, version)
 	if len(version) > mostVersion {
-		version = strings.ToValidUTF8(version[:mostVersion], "")
+		version = strings.Clone(strings.ToValidUTF8(version[:mostVersion], ""))
 	}
 	return version
 }

@@ -3,6 +3,7 @@ package member_test
 import (
 	"bytes"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -168,4 +169,39 @@ func TestHeartbeatOfLaterVersion(t *testing.T) {
 			t.Errorf("a sees %+v", m)
 		}
 	})
+}
+
+// TestHeartbeatIsNotKept checks that a node that restarts again and again, each time with a version of a megabyte, does
+// not make others hold megabytes: their events keep each version.
+func TestHeartbeatIsNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		loop := fleettest.NewLoopback()
+		a := joinMember(t, loop, "a", "100")
+		b := newPuppet(t, loop, "b", "200")
+		before := heap()
+		const restarts = 64
+		for i := range restarts {
+			b.said.Incarnation = fmt.Sprint(201 + i)
+			b.said.Version = strings.Repeat("v", 1<<20)
+			b.say(live)
+			time.Sleep(time.Second)
+		}
+		b.said.Version = ""
+		b.say(live)
+		synctest.Wait()
+		if got := len(a.happened()); got < restarts {
+			t.Fatalf("%d events", got)
+		}
+		if grown := heap() - before; grown > restarts<<18 {
+			t.Errorf("%d restarts made the node hold %d KiB", restarts, grown>>10)
+		}
+	})
+}
+
+// heap returns the bytes in use after a collection.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
