@@ -2,12 +2,17 @@ package fleet_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
+	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet"
+	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -62,5 +67,39 @@ func TestAddBanMerged(t *testing.T) {
 	durable["a"] = false
 	if r := add("a", "z"); r.GetDurable() {
 		t.Error(r)
+	}
+}
+
+// TestWalkOfLongIdentities checks that a walk through the bans of an honest node takes its tokens, which have the
+// longest identities in them.
+func TestWalkOfLongIdentities(t *testing.T) {
+	z := among(t, nil)
+	for i := range 3 {
+		_, err := z.server.AddBan(server.AddBanRequest{Target: fmt.Sprint(i, strings.Repeat("x", event.MaxIdentity-1)),
+			Identity: true})
+		check(t, err)
+	}
+	n := among(t, func(ctx context.Context, a fleet.Asked) fleet.Answer {
+		r := &pb.ListBansRequest{}
+		check(t, proto.Unmarshal(a.Body, r))
+		p, err := z.ListBans(ctx, r)
+		check(t, err)
+		p.Fleet = nil
+		for _, b := range p.GetBans() {
+			b.Node = a.Node
+		}
+		return ok(p)
+	}, other("a", live))
+	r := &pb.ListBansRequest{PageSize: 1, Scope: scopeOf("a")}
+	for i := range 3 {
+		p, err := n.ListBans(t.Context(), r)
+		check(t, err)
+		if !p.GetFleet().GetComplete() || (p.GetNextPageToken() == "") != (i == 2) {
+			t.Fatalf("page %d: %v", i, p)
+		}
+		r.PageToken = p.GetNextPageToken()
+	}
+	if v := n.violations(); len(v) > 0 {
+		t.Errorf("published %v", v)
 	}
 }

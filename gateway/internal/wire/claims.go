@@ -187,8 +187,8 @@ func (c *Claims) owns(text []byte, separator byte) bool {
 	return (digits[0] != '0' || len(digits) == 1) && (len(digits) < len(greatest) || string(digits) <= greatest)
 }
 
-// maxToken is the most bytes of a node's own page token; a real one has less than 100.
-const maxToken = 1024
+// maxToken is the most bytes of a node's own page token. One of bans has up to 1,380, because a target is in it.
+const maxToken = 2048
 
 func readsAsToken(text []byte) bool {
 	for _, b := range text {
