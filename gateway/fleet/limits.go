@@ -34,7 +34,7 @@ func (n *Node) GetLimits(ctx context.Context, r *pb.GetLimitsRequest) (*pb.GetLi
 	parts := getLimits.ask(ctx, n, to.wait, errand[*pb.GetLimitsRequest]{to.nodes, r})
 	response := &pb.GetLimitsResponse{Limits: foremost(to, parts)}
 	var roomless []*part[*pb.GetLimitsResponse]
-	response.Nodes, roomless = limitsOf(parts)
+	response.Nodes, roomless = limitsOf(parts, response.Limits)
 	for _, p := range roomless {
 		elapsed := p.Elapsed
 		p.Answer = refused(p.Node, status.Error(codes.ResourceExhausted,
@@ -60,7 +60,7 @@ func (n *Node) UpdateLimits(ctx context.Context, r *pb.UpdateLimitsRequest) (*pb
 		parts = ordered(parts, updateLimits.ask(ctx, n, to.wait, errand[*pb.UpdateLimitsRequest]{rest, r}))
 	}
 	response := &pb.UpdateLimitsResponse{Limits: foremost(to, parts)}
-	response.Nodes, _ = limitsOf(parts)
+	response.Nodes, _ = limitsOf(parts, response.Limits)
 	audit(ctx, n, &event.ControlDetail{Verb: "UpdateLimits", Changes: changesOf(r)}, parts)
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err
@@ -74,10 +74,10 @@ type limited interface {
 	GetLimits() *pb.Limits
 }
 
-// limitsOf returns the limits of the nodes that answered, and the parts whose limits have no room in a response: the
-// lists of networks of a single node may take some hundred KiB.
-func limitsOf[R limited](parts []part[R]) (nodes []*pb.NodeLimits, roomless []*part[R]) {
-	room := contract.MaxResponse
+// limitsOf returns the limits of the nodes that answered, and the parts whose limits have no room in a response beside
+// the first: the lists of networks of a single node may take some hundred KiB.
+func limitsOf[R limited](parts []part[R], first *pb.Limits) (nodes []*pb.NodeLimits, roomless []*part[R]) {
+	room := contract.MaxResponse - proto.Size(first)
 	for i := range parts {
 		p := &parts[i]
 		if !p.OK() {

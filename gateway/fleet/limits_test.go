@@ -82,7 +82,7 @@ func TestLimitsHaveRoom(t *testing.T) {
 	for i := range 20 {
 		members = append(members, other(fmt.Sprintf("n%02d", i), live))
 	}
-	limits := &pb.Limits{Deny: slices.Repeat([]string{strings.Repeat("x", 4<<10)}, 100)}
+	limits := &pb.Limits{Deny: slices.Repeat([]string{strings.Repeat("x", 62)}, 6400)}
 	n := among(t, func(_ context.Context, a fleet.Asked) fleet.Answer {
 		if strings.HasSuffix(a.Method, "UpdateLimits") {
 			return ok(&pb.UpdateLimitsResponse{Limits: limits})

@@ -149,7 +149,7 @@ func sharing[Q request](r Q) Q {
 	return to.Interface().(Q)
 }
 
-// decoded reads the response of an answer.
+// decoded reads the response of an answer, without fields of a later version: they would be in a reply for all nodes.
 func decoded[R proto.Message](a exchange.Answer) part[R] {
 	p := part[R]{Answer: a}
 	p.Body = nil
@@ -157,7 +157,7 @@ func decoded[R proto.Message](a exchange.Answer) part[R] {
 		return p
 	}
 	response := p.response.ProtoReflect().New().Interface().(R)
-	if err := proto.Unmarshal(a.Body, response); err != nil {
+	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(a.Body, response); err != nil {
 		p.Answer = undecodable(a, err)
 		return p
 	}

@@ -38,17 +38,29 @@ func NewClaimError(format string, args ...any) *ClaimError {
 }
 
 // Check checks an encoded response of a method of GatewayService. The error is a *ClaimError. Fields that this version
-// does not know are passed over.
+// does not know are passed over. A response that passes takes at most some 20 MiB when it is decoded without them.
 func (c *Claims) Check(m protoreflect.MessageDescriptor, b []byte) error {
 	s := shapes()[m.FullName()]
-	if s == nil {
+	switch {
+	case s == nil:
 		return NewClaimError("it sent a %s, which no method returns", m.FullName())
+	case len(b) > maxResponse:
+		return NewClaimError("it sent a %s of %d bytes; expected at most %d", s.name.Name(), len(b), maxResponse)
 	}
-	return c.message(s, b)
+	left := maxRecords
+	return c.message(s, b, &left)
 }
 
-// message checks an encoded message.
-func (c *Claims) message(s *shape, b []byte) error {
+const (
+	// maxResponse is the most bytes of a response: its rows or events, and what is around them.
+	maxResponse = contract.MaxResponse + 64<<10
+	// maxRecords is the most fields of a response, in all its messages: two bytes on the wire may become a hundred of
+	// memory. A batch of CONTROL events with all their texts has 130,000.
+	maxRecords = 1 << 18
+)
+
+// message checks an encoded message, which may have so many fields that are left.
+func (c *Claims) message(s *shape, b []byte, left *int) error {
 	var counts [maxNumber]uint16
 	var seconds, nanos int64
 	for len(b) > 0 {
@@ -69,7 +81,10 @@ func (c *Claims) message(s *shape, b []byte) error {
 		if counts[number]++; counts[number] > f.most {
 			return NewClaimError("it sent a %s with more than %d %s", s.name.Name(), f.most, f.name)
 		}
-		if err := c.field(s, f, kind, value); err != nil {
+		if *left--; *left < 0 {
+			return NewClaimError("it sent a response of more than %d fields", maxRecords)
+		}
+		if err := c.field(s, f, kind, value, left); err != nil {
 			return err
 		}
 		if s.span.most != 0 {
@@ -103,7 +118,7 @@ func (s *shape) inTime(seconds, nanos int64) error {
 }
 
 // field checks the value of a field, still with its length if it has one.
-func (c *Claims) field(s *shape, f *shapeField, kind protowire.Type, value []byte) error {
+func (c *Claims) field(s *shape, f *shapeField, kind protowire.Type, value []byte, left *int) error {
 	if kind != f.wire {
 		return NewClaimError("it sent a %s whose %s is of another type", s.name.Name(), f.name)
 	}
@@ -117,7 +132,7 @@ func (c *Claims) field(s *shape, f *shapeField, kind protowire.Type, value []byt
 	bytes, _ := protowire.ConsumeBytes(value)
 	switch {
 	case f.message != nil:
-		return c.message(f.message, bytes)
+		return c.message(f.message, bytes, left)
 	case len(bytes) > f.size:
 		return NewClaimError("it sent a %s whose %s has %d bytes; expected at most %d", s.name.Name(), f.name, len(bytes),
 			f.size)

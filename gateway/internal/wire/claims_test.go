@@ -1,11 +1,15 @@
 package wire_test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/event"
@@ -61,6 +65,40 @@ func TestClaimsOfHonestNodes(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestClaimsBoundMemory checks that a response that would take many times its size in memory does not pass, and neither
+// does one that is larger than any.
+func TestClaimsBoundMemory(t *testing.T) {
+	c := wire.NewClaims(origin)
+	holders := field(17, bytes.Repeat([]byte{0x42, 0}, 9000))
+	described, _ := proto.Marshal(&pb.GetGatewayResponse{Node: origin.Node, Incarnation: origin.Incarnation})
+	large := field(77, make([]byte, contract.MaxResponse+1<<17))
+	for name, b := range map[string][]byte{
+		"holders of many budgets": bytes.Repeat(holders, 100),
+		"one budget of many":      holders,
+		"unknown fields":          large,
+	} {
+		err := c.Check((*pb.GetGatewayResponse)(nil).ProtoReflect().Descriptor(), slices.Concat(described, b))
+		if claim := (*wire.ClaimError)(nil); !errors.As(err, &claim) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	control := &pb.Event{Node: origin.Node, Incarnation: origin.Incarnation, Type: pb.EventType_EVENT_TYPE_CONTROL,
+		Details: &pb.Event_Control{Control: &pb.ControlDetails{Nodes: make(map[string]string)}}}
+	for i := range 1000 {
+		control.GetControl().Nodes[fmt.Sprint("n", i)] = "OK"
+	}
+	r := &pb.StreamEventsResponse{Events: slices.Repeat([]*pb.Event{control}, contract.BatchSize)}
+	b, _ := proto.Marshal(r)
+	if err := c.Check(r.ProtoReflect().Descriptor(), b); err == nil {
+		t.Errorf("%d bytes with 768,000 fields passed", len(b))
+	}
+}
+
+// field encodes a field that has a length.
+func field(number protowire.Number, value []byte) []byte {
+	return protowire.AppendBytes(protowire.AppendTag(nil, number, protowire.BytesType), value)
 }
 
 // FuzzClaims checks that a response that passes decodes, and has only rows of its node.

@@ -117,6 +117,8 @@ var elements = map[protoreflect.FullName]uint16{
 	"sockgate.v1.GetLimitsResponse.nodes":               1,
 	"sockgate.v1.UpdateLimitsResponse.nodes":            1,
 	"sockgate.v1.FleetResult.nodes":                     1,
+	"sockgate.v1.GetGatewayResponse.budgets":            100,
+	"sockgate.v1.Budget.holders":                        100, // 10 now
 	"sockgate.v1.SnapshotCompleteDetails.missing_nodes": 1,
 }
 
@@ -125,6 +127,8 @@ var sizes = map[protoreflect.FullName]int{
 	"sockgate.v1.DataDetails.data":           contract.MaxDataBytes,
 	"sockgate.v1.Connection.LabelsEntry.key": 3 * server.MaxLabelKey,
 	"sockgate.v1.ConnectionGroup.value":      3 * contract.MaxText,
+	"sockgate.v1.Limits.allow":               contract.MaxNetwork,
+	"sockgate.v1.Limits.deny":                contract.MaxNetwork,
 	// Each byte that is no text becomes three.
 	"sockgate.v1.Connection.LabelsEntry.value": 3 * server.MaxLabelValue,
 	"sockgate.v1.Connection.close_text":        3 * contract.MaxText,
