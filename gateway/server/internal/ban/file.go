@@ -207,7 +207,7 @@ func (f *file) appendInstead(lines []byte) error {
 	if f.size+int64(len(lines)) > maxFile {
 		return fmt.Errorf("it has %d bytes and there is no room to rewrite it", f.size)
 	}
-	f.fullAt = 2 * f.size
+	f.fullAt = min(2*f.size, maxFile) // a start reads no larger file, and would lose all bans
 	return f.append(lines)
 }
 

@@ -214,8 +214,9 @@ func (c changes) bans() []*Ban {
 
 // round is the changes of one write. A nil round is empty.
 type round struct {
-	changes changes       // empty when there are more than maxRound: then all bans are written
+	changes changes       // empty when there are too many: then all bans are written
 	count   uint64        // how many there are
+	bytes   int           // of the lines of all
 	done    chan struct{} // closed when the write has ended
 	problem string        // why it failed; to be read when done is closed
 }
@@ -223,13 +224,16 @@ type round struct {
 // add adds changes. A disk that does not answer would otherwise let them grow without a bound.
 func (r *round) add(all changes) {
 	r.count += uint64(len(all))
+	for _, c := range all {
+		r.bytes += len(c.line)
+	}
 	if r.changes = append(r.changes, all...); r.overflown() {
 		r.changes = nil
 	}
 }
 
-// overflown reports whether the changes were too many to keep.
-func (r *round) overflown() bool { return r != nil && r.count > maxRound }
+// overflown reports whether the changes were too many to keep, or have more bytes than all bans may have.
+func (r *round) overflown() bool { return r != nil && (r.count > maxRound || r.bytes > maxBytes) }
 
 // answered returns a round that has failed already.
 func answered(problem string) *round {
