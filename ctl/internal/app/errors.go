@@ -18,7 +18,7 @@ import (
 // usageError is a mistake on the command line. help names the command whose help has the right form.
 type usageError struct {
 	text  string
-	cobra bool // the text is cobra's, which lays its suggestions out in lines
+	cobra bool // the text is cobra's, which lays its suggestions out in lines and quotes words
 	help  string
 }
 

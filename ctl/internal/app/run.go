@@ -35,7 +35,7 @@ func Run(ctx context.Context, args []string, env Env, newRoot func(*App) *cobra.
 func (a *App) prepare(root *cobra.Command) {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return a.checkGlobals(cmd) }
-	root.SetFlagErrorFunc(usageFor)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageFor(cmd, Usagef("%s", err)) })
 	root.SetIn(a.Env.Stdin)
 	root.SetOut(a.Env.Stdout)
 	root.SetErr(a.Env.Stderr)

@@ -430,3 +430,22 @@ func TestHostileCompletions(t *testing.T) {
 		}
 	}
 }
+
+// TestHostileArguments checks that words of the command line, which a script may have from a peer, begin no line of
+// their own in a complaint about them.
+func TestHostileArguments(t *testing.T) {
+	for _, args := range [][]string{
+		{"list", "--" + hostileText}, {"list", "-" + hostileText}, {"list", "--timeout=" + hostileText},
+		{"send", "edge-1.1.1", "--" + hostileText}, {hostileText}, {"ban", hostileText}, {"list", hostileText},
+		{"list", "--node=" + hostileText}, {"list", "-o", hostileText}, {"kick", "--ban=" + hostileText, "edge-1.1.1"},
+		{"list", "--context", hostileText}, {"list", "--gateway", hostileText}, {"dial", hostileText},
+		{"events", "--type", hostileText}, {"limits", "set", hostileText}, {"list", "--tls-ca", hostileText},
+	} {
+		run := &invocation{ctx: t.Context(), gateway: ctltest.Refused(t), stdout: ctltest.NewOutput(),
+			stderr: ctltest.NewOutput()}
+		if code := run.run(args...); code == app.ExitDone {
+			t.Errorf("%q: done", args)
+		}
+		expectHarmless(t, strings.Join(args, " "), run.stdout.String()+run.stderr.String())
+	}
+}
