@@ -49,7 +49,7 @@ func TestRepliesStaySmall(t *testing.T) {
 			return n.Broadcast(t.Context(), &pb.BroadcastRequest{Data: []byte("x"), Scope: scope})
 		},
 		"kick": func() (proto.Message, error) {
-			return n.Kick(t.Context(), &pb.KickRequest{ConnectionIds: []string{"a.2.1", "b.2.1"}})
+			return n.Kick(t.Context(), &pb.KickRequest{Filter: "true", Scope: elsewhere})
 		},
 		"limits": func() (proto.Message, error) {
 			return n.GetLimits(t.Context(), &pb.GetLimitsRequest{Scope: elsewhere})
