@@ -146,7 +146,8 @@ func (k *keeper) succeeded(r *round, rows []*Ban) {
 	k.list.report(Report{Text: "all bans are kept again, and all removals", Changes: unkept})
 }
 
-// failed answers the callers, those that have come meanwhile too, and tells of the trouble.
+// failed answers the callers, those that have come meanwhile too, and tells of the trouble. A file that can be read and
+// not be written is no trouble until a change comes.
 func (k *keeper) failed(r *round, err error) {
 	k.list.mu.Lock()
 	k.problem = err.Error()
@@ -157,7 +158,7 @@ func (k *keeper) failed(r *round, err error) {
 	k.list.mu.Unlock()
 	r.answer(err.Error())
 	late.answer(err.Error())
-	if time.Since(k.reported) < reportEvery {
+	if unkept == 0 || time.Since(k.reported) < reportEvery {
 		return
 	}
 	k.reported = time.Now()
