@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
@@ -29,14 +28,6 @@ func newShares() shares {
 	return shares{asks: share.New(maxAsks, maxAsks/reserved), streams: share.New(maxStreamBytes, maxStreamBytes/reserved)}
 }
 
-// partyOf returns the party that a caller is.
-func partyOf(a event.Actor) share.Party {
-	return share.Party{Key: exchange.IdentityOf(a), Reserve: a.Role == roleAdmin}
-}
-
-// roleAdmin is the role of administrators in an Actor.
-const roleAdmin = "ADMIN"
-
 // errAskGaveWay is the cause of the end of a read whose place was needed.
 var errAskGaveWay = errors.New("it gave way: its caller had more than its share when another one came; ask less")
 
@@ -50,7 +41,7 @@ func (n *Node) askAll(ctx context.Context, others []member.Member, method string
 	if method == exchange.MethodPing || contract.ReadOnly(method) {
 		revoke = func() { cancel(errAskGaveWay) }
 	}
-	hold, err := n.shares.asks.Take(partyOf(caller), 1, revoke)
+	hold, err := n.shares.asks.Take(exchange.PartyOf(caller), 1, revoke)
 	if err != nil {
 		u := n.shares.asks.Usage(0)
 		return overloaded(others, fmt.Sprintf("it was not asked: %v; %d of %d calls to other nodes are under way, %d of "+

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	"github.com/sockgate/sockgate/gateway/internal/share"
 )
 
@@ -84,7 +85,7 @@ func (s *eventStream) ownRoom(ctx context.Context, size int) (*share.Hold, error
 	if size == 0 {
 		return nil, nil
 	}
-	h, err := awaitRoom(ctx, s.node.shares.streams, partyOf(s.caller), int64(size)+itemCost, s.revoke)
+	h, err := awaitRoom(ctx, s.node.shares.streams, exchange.PartyOf(s.caller), int64(size)+itemCost, s.revoke)
 	if err != nil {
 		return nil, cmp.Or(ctx.Err(), err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/bus"
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/internal/share"
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 )
 
@@ -44,10 +45,10 @@ type Config struct {
 // New returns an exchange that neither asks nor answers before Start.
 func New(c Config) *Exchange {
 	return &Exchange{bus: c.Bus, subjects: c.Subjects, self: c.Self, began: c.Began, roster: c.Roster, answers: c.Answers,
-		log: c.Logger, admin: c.Admin}
+		log: c.Logger, admin: c.Admin, room: share.New(maxAnswerBytes, answerReserve)}
 }
 
-// Exchange asks other nodes and answers them. Its fields up to admin never change.
+// Exchange asks other nodes and answers them. Its fields up to room never change.
 //
 //	ask, follow → open → bus ⋯ bus → heardAsk → incoming → answers ⋯ bus → heardAnswer → open
 //
@@ -65,6 +66,7 @@ type Exchange struct {
 	answers  Answers
 	log      hclog.Logger
 	admin    func(from, role string) bool
+	room     *share.Pool // of answers
 
 	ignored  ignored
 	assembly assembly

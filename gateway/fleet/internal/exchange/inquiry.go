@@ -10,6 +10,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/internal/share"
 	fleetv1 "github.com/sockgate/sockgate/gen/sockgate/fleet/v1"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -26,8 +27,10 @@ type inquiry struct {
 	together bool              // one message for all; set before anything is sent
 	lives    map[string]string // incarnations of the asked nodes by name; never changes
 	settled  chan struct{}     // closed when no answer is waited for any more
+	caller   share.Party
 
 	mu      sync.Mutex
+	holds   []*share.Hold  // of answers
 	answers []Answer       // in the order of the asked nodes
 	waiting map[string]int // nodes that have not answered, with their places in answers
 }
@@ -35,6 +38,8 @@ type inquiry struct {
 // Ask asks other nodes (see Asker), each of them once.
 func (x *Exchange) Ask(ctx context.Context, to []member.Member, q Question) []Answer {
 	i := newInquiry(x, to)
+	i.caller = PartyOf(q.Caller)
+	defer i.release()
 	if problem := x.beginAsking(i); problem != "" {
 		i.giveUp(pb.NodeStatus_NODE_STATUS_UNREACHABLE, problem)
 		return i.answers
@@ -213,6 +218,7 @@ func (i *inquiry) settle(node string, a Answer) {
 	if !waiting {
 		return
 	}
+	a = i.room(a)
 	a.Node, a.Elapsed = node, time.Since(i.began)
 	i.answers[place] = a
 	if delete(i.waiting, node); len(i.waiting) == 0 {

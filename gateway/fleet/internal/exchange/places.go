@@ -44,7 +44,7 @@ func newPlaces(admin func(from, role string) bool) places {
 		}}
 }
 
-// roleAdmin is the role of administrators in a request.
+// roleAdmin is the role of administrators in a request and in an Actor.
 const roleAdmin = "ADMIN"
 
 // place is the place of one request.
