@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/sockgate/sockgate/gateway/auth"
+	_ "github.com/sockgate/sockgate/gateway/internal/unread" // bounds what gRPC queues
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
