@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// callBytes is what a call holds however small it is: its goroutine, stream and headers.
+	// callBytes is what a call holds however small it is: its goroutine, stream and headers, and its status.
 	callBytes = 24 << 10
 	// windowBytes is what gRPC accepts of a call's message before the call has room for it: HTTP/2's first window.
 	windowBytes = 64 << 10
@@ -37,6 +37,7 @@ type Call struct {
 	conn  *boundedConn
 	guard *Guard
 	of    *Caller
+	last  *share.Hold // of its last answer; nil: it has not answered
 	spare int64       // of hold, for an answer
 	stop  func() bool // keeps the end of the call's context from releasing what it holds
 }
@@ -79,13 +80,30 @@ func (g *Guard) begin(ctx context.Context, conn *boundedConn, of *Caller) (conte
 	return context.WithValue(ctx, callKey{}, c), nil
 }
 
-// Own makes the call hold its memory until release, also when its context ends before. A client whose thousand calls
-// end at once thus wakes no other thousand goroutines for them.
-func (c *Call) Own() (release func()) {
-	if c == nil || !c.stop() {
-		return func() {}
+// Own makes the call hold its memory until end, also when its context ends before. A client whose thousand calls end at
+// once thus wakes no other thousand goroutines for them. It reports false if the context has ended already: the call
+// then holds nothing, and its goroutine must not wait.
+func (c *Call) Own(ctx context.Context) (end func(), ok bool) {
+	switch {
+	case c == nil:
+		return func() {}, true
+	case !c.stop():
+		return nil, false
 	}
-	return c.release
+	return func() { c.end(ctx) }, true
+}
+
+// end releases the memory of a call whose client has gone. Otherwise the call holds it until the client was sent the
+// status: until then gRPC keeps the stream with its headers.
+func (c *Call) end(ctx context.Context) {
+	if ctx.Err() != nil {
+		c.release()
+		return
+	}
+	c.conn.count(-1)
+	c.hold.Resize(callBytes)
+	c.hold.Wait(true)
+	c.conn.debts.end(c.hold, c.last)
 }
 
 func (c *Call) release() {
@@ -194,6 +212,7 @@ func (c *Call) Owe(ctx context.Context, b mem.Buffer) (mem.Buffer, error) {
 	c.spare -= n
 	part := c.hold.Split(n, c.giveWay)
 	part.Wait(true)
+	c.last = part
 	c.conn.debts.owe(part)
 	return newOwed(b, func() { c.conn.debts.pay(part) }), nil
 }

@@ -79,8 +79,11 @@ func (c *boundedConn) count(more int) {
 	c.listener.places.count(c, more)
 }
 
-// Write writes, and gives up on a client that takes nothing for too long.
-func (c *boundedConn) Write(p []byte) (int, error) {
+// Write writes gRPC's bytes.
+func (c *boundedConn) Write(p []byte) (int, error) { return c.debts.during(p, c.send) }
+
+// send writes, and gives up on a client that takes nothing for too long.
+func (c *boundedConn) send(p []byte) (int, error) {
 	if err := c.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return 0, err
 	}

@@ -82,7 +82,7 @@ func (g *greeter) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo,
 		s.CommonAuthInfo.SecurityLevel = credentials.PrivacyAndIntegrity
 		s.grant, s.denial = g.user(unix)
 	case g.tls != nil:
-		encrypted, info, err := g.tls.ServerHandshake(raw)
+		encrypted, info, err := g.tls.ServerHandshake(sealedConn{bounded})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -114,6 +114,15 @@ func (c pacedConn) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// Write writes gRPC's bytes.
+func (c pacedConn) Write(p []byte) (int, error) { return c.raw.debts.during(p, c.Conn.Write) }
+
+// sealedConn is a connection below TLS.
+type sealedConn struct{ *boundedConn }
+
+// Write writes records.
+func (c sealedConn) Write(p []byte) (int, error) { return c.send(p) }
 
 // hostOf returns a network address without its port.
 func hostOf(address string) string {

@@ -29,18 +29,22 @@ import (
 var errPanic = errors.New("the gateway failed inside while answering; its log has the details")
 
 // interceptors returns the steps of every call, outermost first: take turns, log, turn errors into statuses, recover,
-// hold memory, authorize, validate its request ID. Logging comes first so that it sees the status that the caller gets,
-// also after a panic. The guard's tap, which authenticates, runs before all of them. To gRPC every call is a stream;
-// see services.
+// hold memory, refuse unknown methods, authorize, validate its request ID. Logging comes first so that it sees the
+// status that the caller gets, also after a panic. The guard's tap, which authenticates, runs before all of them. To
+// gRPC every call is a stream; see services.
 func interceptors(l *Local) []grpc.ServerOption {
 	onPanic := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error { return l.panicked(p) })
 	calls := []logging.Option{logging.WithLogOnEvents(logging.FinishCall), logging.WithLevels(logLevel),
 		logging.WithFieldsFromContext(callerFields)}
 	return []grpc.ServerOption{
 		grpc.InTapHandle(func(ctx context.Context, info *tap.Info) (context.Context, error) {
+			if err := checkMethodName(info.FullMethodName); err != nil {
+				return ctx, err
+			}
 			ctx, err := l.guard.Authenticate(ctx, info)
 			return ctx, toStatus(err)
 		}),
+		grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error { return errUnchecked }), // knownMethod comes before
 		grpc.UnaryInterceptor(refuseUnary),
 		grpc.ChainStreamInterceptor(
 			l.inTurns,
@@ -48,6 +52,7 @@ func interceptors(l *Local) []grpc.ServerOption {
 			l.statuses,
 			recovery.StreamServerInterceptor(onPanic),
 			l.holdMemory,
+			l.knownMethod,
 			l.guard.Stream,
 			validateRequestID,
 		),

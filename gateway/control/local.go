@@ -29,6 +29,8 @@ type Local struct {
 	config Config // with its defaults
 	guard  *auth.Guard
 	digest *digest.Log // of refused and failed calls
+	// of the control plane's server, by full name
+	methods func() map[string]struct{}
 }
 
 // NewLocal returns the Local of a gateway. Give the same one to fleet.New and to NewInFleet. A gateway that runs alone

@@ -29,7 +29,11 @@ func (m paced) MatchAt(c *server.Connection, at time.Time) bool {
 func (l *Local) inTurns(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo,
 	handler grpc.StreamHandler) error {
 	ctx := stream.Context()
-	defer auth.CallOf(ctx).Own()() // it bounds how many wait
+	end, ok := auth.CallOf(ctx).Own(ctx) // it bounds how many wait
+	if !ok {
+		return ctx.Err() // the client has reset the call before this goroutine ran
+	}
+	defer end()
 	work := l.work(context.WithoutCancel(ctx))
 	work.Begin()
 	defer work.End()

@@ -145,6 +145,7 @@ func newServer(local *Local, answers pb.GatewayServiceServer, scope scopeCheck) 
 		grpc.StaticStreamWindowSize(streamWindow),
 		grpc.StaticConnWindowSize(connectionWindow),
 		grpc.ReadBufferSize(readBuffer),
+		grpc.WriteBufferSize(auth.WriteBuffer),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout,
@@ -152,6 +153,7 @@ func newServer(local *Local, answers pb.GatewayServiceServer, scope scopeCheck) 
 			MaxConnectionAgeGrace: c.MaxConnectionAgeGrace}),
 	)
 	s.grpc = grpc.NewServer(append(options, grpc.ChainStreamInterceptor(s.endWatch))...)
+	local.methods = sync.OnceValue(func() map[string]struct{} { return methodsOf(s.grpc) }) // Serve comes after the last
 	register(registrar{s.grpc, scope}, answers, s.health)
 	s.health.SetServingStatus(pb.GatewayService_ServiceDesc.ServiceName, healthpb.HealthCheckResponse_SERVING)
 	return s
