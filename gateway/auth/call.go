@@ -194,6 +194,40 @@ func (c *Call) Prepare(ctx context.Context, n int64) error {
 	return nil
 }
 
+// Room makes room for n bytes of answers, if there is room at once.
+func (c *Call) Room(n int64) bool {
+	if c == nil {
+		return true
+	}
+	if n > c.spare {
+		if c.hold.Grow(n-c.spare) != nil {
+			return false
+		}
+		c.spare = n
+	}
+	return true
+}
+
+// Reserve waits for room for n bytes of answers, for as long as ctx lasts. The error is a *BudgetError.
+func (c *Call) Reserve(ctx context.Context, n int64) error {
+	if c == nil || n <= c.spare {
+		return nil
+	}
+	if err := c.await(ctx, n-c.spare); err != nil {
+		return err
+	}
+	c.spare = n
+	return nil
+}
+
+// Return gives back the room that no answer has taken.
+func (c *Call) Return() {
+	if c != nil && c.spare > 0 {
+		c.hold.Split(c.spare, nil).Release()
+		c.spare = 0
+	}
+}
+
 // Owe waits until there is room for a message, and returns it as a buffer that counts as held until gRPC has written it
 // to the client. It takes over the caller's reference to b. A stream waits for as long as ctx lasts. The error is a
 // *BudgetError.

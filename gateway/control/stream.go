@@ -48,6 +48,7 @@ var (
 type eventStream struct {
 	ctx       context.Context
 	server    grpc.ServerStream
+	call      *auth.Call // nil: what the stream has in hand has no bound here
 	work      *turn.Work
 	feeds     *feed.Feeds
 	selection feed.Selection
@@ -96,6 +97,7 @@ func (s *Service) streamEvents(ctx context.Context, r *pb.StreamEventsRequest, s
 	e := &eventStream{
 		ctx:       ctx,
 		server:    stream,
+		call:      callOf(stream),
 		work:      work,
 		feeds:     &s.feeds,
 		selection: feed.Selection{Types: request.Types, Filter: r.GetFilter(), MaxData: request.MaxData},
@@ -110,6 +112,15 @@ func (s *Service) streamEvents(ctx context.Context, r *pb.StreamEventsRequest, s
 		return err
 	}
 	return e.follow()
+}
+
+// callOf returns what a stream's call holds; nil for a stream of a fleet, which bounds its items itself and may use the
+// call in another goroutine.
+func callOf(stream grpc.ServerStream) *auth.Call {
+	if _, ok := stream.(*localStream); ok {
+		return nil
+	}
+	return auth.CallOf(stream.Context())
 }
 
 // startOf returns the cursor after which a stream of this node begins. From a fleet's cursor, which has a part for each
@@ -167,7 +178,11 @@ func (e *eventStream) snapshot(g Gateway, match server.Matcher, start event.Curs
 	request := server.ListRequest{Limit: contract.BatchSize, State: server.ListLive, Match: match,
 		ConnectedBy: start.Sequence}
 	var total uint64
+	defer e.call.Return()
 	for {
+		if err := e.call.Reserve(e.ctx, readBytes); err != nil {
+			return err
+		}
 		page, err := g.List(e.ctx, request)
 		if err != nil {
 			return err
@@ -224,23 +239,44 @@ func (e *eventStream) follow() error {
 // catchUp sends events of the log until a batch is not full. The stream is then almost at the end of the log, and the
 // feed sends the events that come while that last batch is sent.
 func (e *eventStream) catchUp() error {
-	buffer := make([]event.Event, 0, contract.BatchSize)
+	defer e.call.Return()
+	buffer := make([]event.Event, 0, e.atOnce())
 	for {
+		if err := e.call.Reserve(e.ctx, readBytes); err != nil {
+			return err
+		}
 		from := e.sub.Position()
 		events := e.sub.Poll(buffer)
 		if len(events) == 0 {
+			e.work.End()
 			return nil
 		}
-		if err := e.encode(events, from); err != nil || len(events) < contract.BatchSize {
+		if err := e.encode(events, from); err != nil || len(events) < cap(buffer) {
 			return err
 		}
+		clear(events) // they keep payloads that the log has evicted
 	}
 }
 
+const (
+	// readBytes is the room that a stream waits for before it reads the log: for the events, and their encoded form.
+	readBytes = 512 << 10
+	// eventBytes is the most of an event with usual labels, encoded and not.
+	eventBytes = 2 << 10
+)
+
+// atOnce returns how many events fit into readBytes, with payloads twice: as they are, and encoded.
+func (e *eventStream) atOnce() int {
+	return max(1, min(contract.BatchSize, readBytes/(eventBytes+2*e.selection.MaxData)))
+}
+
+// batchBytes is what gRPC holds for a batch beside its bytes.
+const batchBytes = 1 << 10
+
 // share sends the feed's batches. The error is feed.ErrBehind if the stream has fallen behind the feed, and io.EOF when
 // the log is closed and everything was sent.
-func (e *eventStream) share(feed *feed.Feed) error {
-	f := feed.Follow()
+func (e *eventStream) share(from *feed.Feed) error {
+	f := from.Follow()
 	defer f.Stop()
 	for !e.sub.Position().Covers(f.From) { // the feed was a little ahead
 		if err := e.catchUp(); err != nil {
@@ -252,7 +288,12 @@ func (e *eventStream) share(feed *feed.Feed) error {
 		if err != nil {
 			return err
 		}
+		if !e.call.Room(int64(b.Buffer.Len()) + batchBytes) {
+			b.Buffer.Free()
+			return feed.ErrBehind // the stream has no batch in hand while it waits for room
+		}
 		err = e.pass(b)
+		e.call.Return()
 		b.Buffer.Free()
 		if err != nil {
 			return err

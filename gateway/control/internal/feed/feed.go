@@ -20,9 +20,9 @@ import (
 const (
 	// MaxBatches is the most batches that a feed keeps for followers that are behind.
 	MaxBatches = 64
-	// maxHeld is the most bytes that all feeds of a service together keep for such followers. Beyond it a feed keeps only
-	// its newest batch.
-	maxHeld = 64 << 20
+	// maxHeld is the most bytes that all feeds of a service together keep for such followers. Beyond it a feed keeps no
+	// batch, and its followers read the log by themselves.
+	maxHeld = 16 << 20
 )
 
 // Selection selects live events. Two streams with equal selections get the same ones.
@@ -164,6 +164,7 @@ func (f *Feed) run(ctx context.Context) {
 		for _, b := range f.encoder.Encode(events, from, f.sub) {
 			f.publish(b)
 		}
+		clear(events) // they keep payloads that the log has evicted
 		f.work.End()
 	}
 }
@@ -177,7 +178,7 @@ func (f *Feed) publish(b *Batch) {
 	f.ring = append(f.ring, b)
 	f.feeds.held.Add(int64(b.Buffer.Len()))
 	f.trim()
-	for len(f.ring) > MaxBatches || len(f.ring) > 1 && f.feeds.held.Load() > maxHeld {
+	for len(f.ring) > MaxBatches || len(f.ring) > 0 && f.feeds.held.Load() > maxHeld {
 		f.drop()
 	}
 	close(f.changed)
