@@ -42,11 +42,11 @@ func (s *heldStream) RecvMsg(m any) error {
 		err := s.ServerStream.RecvMsg(&r)
 		return r.size + (decodedCost-1)*min(r.size, maxDecoded), err
 	})
-	s.work.Begin()
-	if err != nil {
-		return err
+	if err == nil {
+		s.work.Do(func() { err = r.decode() })
 	}
-	return r.decode()
+	s.work.Begin()
+	return err
 }
 
 // maxDecoded is the size of the largest message that is more than a payload.

@@ -48,9 +48,10 @@ func compile(work *turn.Work, expr string) (server.Matcher, error) {
 	if expr == "" {
 		return nil, nil
 	}
-	work.Begin()
 	defer work.End()
-	f, err := filter.Compile(expr)
+	var f *filter.Filter
+	var err error
+	work.Do(func() { f, err = filter.Compile(expr) })
 	if err != nil {
 		return nil, err
 	}

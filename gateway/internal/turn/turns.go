@@ -58,9 +58,10 @@ func (t *Turns) laneOf(w *Work) *lane {
 
 // user is what one identity has used. The Turns' mu guards it.
 type user struct {
-	next  time.Duration // tag of its next turn: what it has used and waits for, weighted, and what others had when it came
-	works int           // running or queued
-	total time.Duration // used, without weight, since the Turns were made
+	next   time.Duration // tag of its next turn: what it has used and waits for, weighted, and what others had when it came
+	excess time.Duration // how much more than a slice its turns took, weighted, added up
+	works  int           // running or queued
+	total  time.Duration // used, without weight, since the Turns were made
 }
 
 // New returns Turns that let at most so many turns be under way at once.
@@ -79,7 +80,7 @@ func (t *Turns) begin(ctx context.Context, w *Work) {
 	}
 	u := t.user(w.party)
 	u.works++
-	w.user, w.granted, w.tag = u, make(chan struct{}), u.next
+	w.user, w.granted, w.tag, w.excess = u, make(chan struct{}), u.next, u.excess
 	u.next += w.weighted(slice) // corrected when the turn ends
 	heap.Push(&t.laneOf(w).queue, w)
 	t.dispatch(time.Now())
@@ -128,6 +129,7 @@ func (t *Turns) stop(w *Work, now time.Time, spent time.Duration) {
 	w.extra = 0
 	w.user.total += spent
 	w.user.next += w.weighted(spent) - w.weighted(slice)
+	w.user.excess += max(0, w.weighted(spent)-w.weighted(slice))
 	rest := time.Duration(float64(w.weighted(spent)) * t.late.factor())
 	if ends, l := now.Add(min(rest, maxRest)), t.laneOf(w); ends.After(l.rested) {
 		l.rested = ends
@@ -140,11 +142,11 @@ func (t *Turns) stop(w *Work, now time.Time, spent time.Duration) {
 // dispatch gives the turns with the least tags, as far as slots and rests allow. The caller holds mu.
 func (t *Turns) dispatch(now time.Time) {
 	for w := range t.running {
-		if now.Sub(w.since) >= lease {
+		if !w.busy && now.Sub(w.since) >= lease {
 			t.stop(w, now, slice)
 		}
 	}
-	for len(t.running) < t.slots {
+	for {
 		next := t.next(now)
 		if next == nil {
 			break
@@ -162,11 +164,34 @@ func (t *Turns) dispatch(now time.Time) {
 func (t *Turns) next(now time.Time) (next *lane) {
 	for i := range t.lanes {
 		l := &t.lanes[i]
-		if len(l.queue) > 0 && !now.Before(l.rested) && (next == nil || l.queue[0].tag < next.queue[0].tag) {
+		l.correct()
+		if len(l.queue) > 0 && !now.Before(l.rested) && t.taken(i, now) < t.slots &&
+			(next == nil || l.queue[0].tag < next.queue[0].tag) {
 			next = l
 		}
 	}
 	return next
+}
+
+// taken returns how many turns are under way for a lane. Administrators do not wait for a step that takes longer than a
+// lease. The caller holds mu.
+func (t *Turns) taken(lane int, now time.Time) (n int) {
+	for w := range t.running {
+		if lane == 0 || now.Sub(w.since) < lease {
+			n++
+		}
+	}
+	return n
+}
+
+// correct puts the first works in order that were queued before turns of their users took longer than a slice.
+func (l *lane) correct() {
+	for len(l.queue) > 0 && l.queue[0].excess != l.queue[0].user.excess {
+		w := l.queue[0]
+		w.tag += w.user.excess - w.excess
+		w.excess = w.user.excess
+		heap.Fix(&l.queue, 0)
+	}
 }
 
 // soon is the least time until the timer looks again.
@@ -179,7 +204,7 @@ func (t *Turns) arm(now time.Time) {
 	for i := range t.lanes {
 		if l := &t.lanes[i]; len(l.queue) > 0 {
 			waits = true
-			if len(t.running) < t.slots && l.rested.Before(at) {
+			if t.taken(i, now) < t.slots && l.rested.Before(at) {
 				at = l.rested
 			}
 		}
@@ -188,7 +213,7 @@ func (t *Turns) arm(now time.Time) {
 		return
 	}
 	for w := range t.running {
-		if ends := w.since.Add(lease); ends.Before(at) {
+		if ends := w.since.Add(lease); ends.After(now) && ends.Before(at) {
 			at = ends
 		}
 	}

@@ -3,6 +3,7 @@ package turn
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,6 +86,38 @@ func TestLease(t *testing.T) {
 		other.End()
 		<-entered
 		third.End()
+	})
+}
+
+// TestLongSteps checks that a step that takes longer than a lease counts in full, and that no other turn begins meanwhile.
+func TestLongSteps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := newByClock()
+		const length = 10 * lease
+		ctx, cancel := context.WithCancel(t.Context())
+		var working sync.WaitGroup
+		for _, step := range []struct {
+			key    string
+			length time.Duration
+		}{{"long", length}, {"short", slice}} {
+			for range 10 {
+				working.Go(func() {
+					w := turns.Work(ctx, share.Party{Key: step.key})
+					for ctx.Err() == nil {
+						w.Do(func() { time.Sleep(step.length) })
+						w.End()
+					}
+				})
+			}
+		}
+		time.Sleep(100 * length)
+		used, _ := turns.Use()
+		long, short := used[share.Party{Key: "long"}], used[share.Party{Key: "short"}]
+		if all := long + short; long > all/2+2*length || all < 98*length || all > 101*length {
+			t.Errorf("long steps used %v and short ones %v; expected half of %v each", long, short, 100*length)
+		}
+		cancel()
+		working.Wait()
 	})
 }
 

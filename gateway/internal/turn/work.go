@@ -20,11 +20,13 @@ type Work struct {
 	party   share.Party
 	user    *user
 	tag     time.Duration // of its turn
+	excess  time.Duration // its user's when the tag was last right
 	since   time.Time     // when its turn began
 	clock   time.Duration // processor time of its thread then
 	extra   time.Duration // work elsewhere that counts for the turn
 	running bool
-	place   int // in the queue; -1: not there
+	busy    bool // in Do: it waits for nothing, so its turn has no lease
+	place   int  // in the queue; -1: not there
 	granted chan struct{}
 }
 
@@ -86,6 +88,34 @@ func (w *Work) over() bool {
 	w.turns.mu.Lock()
 	defer w.turns.mu.Unlock()
 	return w.running && time.Since(w.since) >= slice
+}
+
+// Do does a step that may take milliseconds and waits for nothing, such as to decode a message. Its turn lasts until it
+// is done, and counts in full. Afterwards the work may have no turn.
+func (w *Work) Do(step func()) {
+	if w == nil {
+		step()
+		return
+	}
+	w.Begin()
+	runtime.LockOSThread() // so that the thread's time is the step's
+	defer runtime.UnlockOSThread()
+	began := w.turns.clock()
+	w.setBusy(true)
+	defer func() {
+		w.setBusy(false)
+		if w.over() {
+			w.End()
+		}
+	}()
+	defer func() { w.Charge(max(0, w.turns.clock()-began-lease)) }() // the turn's end counts as much as a lease
+	step()
+}
+
+func (w *Work) setBusy(busy bool) {
+	w.turns.mu.Lock()
+	defer w.turns.mu.Unlock()
+	w.busy = busy
 }
 
 // Charge counts work that was done elsewhere as part of the next turn that ends.
