@@ -12,8 +12,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestEndedCallsHoldTheirMemory checks that calls that have ended, in any way, hold memory until the client was sent the
-// status, so that a client that does not read cannot have any number of them.
+// TestEndedCallsHoldTheirMemory checks that calls that have ended, in any way, hold memory until the client was sent
+// the status, so that a client that does not read cannot have any number of them.
 func TestEndedCallsHoldTheirMemory(t *testing.T) {
 	t.Parallel()
 	const calls, each = 200, 24 << 10

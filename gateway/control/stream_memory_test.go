@@ -13,8 +13,8 @@ import (
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-// TestStreamsWaitWithEmptyHands checks that streams of payloads that nobody reads, each with a selection of its own, have
-// no batch in hand while they wait for room in the memory for calls.
+// TestStreamsWaitWithEmptyHands checks that streams of payloads that nobody reads, each with a selection of its own,
+// have no batch in hand while they wait for room in the memory for calls.
 func TestStreamsWaitWithEmptyHands(t *testing.T) {
 	const budget, streams, most = 16 << 20, 100, 80 << 20
 	tokens := openTokens(t, nil, tokenLine("ops", "admin"), tokenLine("hostile", "operator"))

@@ -58,7 +58,8 @@ func (t *Turns) laneOf(w *Work) *lane {
 
 // user is what one identity has used. The Turns' mu guards it.
 type user struct {
-	next   time.Duration // tag of its next turn: what it has used and waits for, weighted, and what others had when it came
+	// tag of its next turn: what it has used and waits for, weighted, and what others had when it came
+	next   time.Duration
 	excess time.Duration // how much more than a slice its turns took, weighted, added up
 	works  int           // running or queued
 	total  time.Duration // used, without weight, since the Turns were made

@@ -89,7 +89,8 @@ func TestLease(t *testing.T) {
 	})
 }
 
-// TestLongSteps checks that a step that takes longer than a lease counts in full, and that no other turn begins meanwhile.
+// TestLongSteps checks that a step that takes longer than a lease counts in full, and that no other turn begins
+// meanwhile.
 func TestLongSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		turns := newByClock()
