@@ -3,6 +3,7 @@ package control_test
 import (
 	"io"
 	"runtime"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -16,7 +17,7 @@ import (
 // TestStreamsWaitWithEmptyHands checks that streams of payloads that nobody reads, each with a selection of its own,
 // have no batch in hand while they wait for room in the memory for calls.
 func TestStreamsWaitWithEmptyHands(t *testing.T) {
-	const budget, streams, most = 16 << 20, 100, 80 << 20
+	const budget, streams, most = 16 << 20, 100, 48 << 20 // the budget, the feeds' 16 MiB, and half as much again
 	tokens := openTokens(t, nil, tokenLine("ops", "admin"), tokenLine("hostile", "operator"))
 	g := gatewaytest.Start(t)
 	first, _ := serve(t, g.Server, control.Config{MemoryBudget: budget, Auth: auth.Config{Required: true,
@@ -37,15 +38,19 @@ func TestStreamsWaitWithEmptyHands(t *testing.T) {
 	conn := dial(t, g)
 	go func() { _, _ = io.Copy(io.Discard, conn) }()
 	payload := make([]byte, 64<<10)
+	var looks []int64
 	for range 100 {
 		for range 8 {
 			_, err := conn.Write(payload)
 			check(t, err)
 		}
 		held(t, ops, "calls")
-		if more := heap() - before; more > most {
-			t.Fatalf("%d streams hold %d MiB with a budget of %d", streams, more>>20, budget>>20)
-		}
+		looks = append(looks, heap()-before)
+	}
+	slices.Sort(looks)
+	if median := looks[len(looks)/2]; median > most {
+		t.Errorf("%d streams that wait hold %d MiB, as the median of 100 looks, with a budget of %d", streams, median>>20,
+			budget>>20)
 	}
 }
 
