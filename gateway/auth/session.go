@@ -105,7 +105,7 @@ type pacedConn struct {
 	raw *boundedConn
 }
 
-// Read ends the turn of what was read before, and returns in a turn.
+// Read ends the turn of the bytes that were read before. It returns in a turn of the new ones.
 func (c pacedConn) Read(p []byte) (int, error) {
 	c.raw.work.End()
 	n, err := c.Conn.Read(p)

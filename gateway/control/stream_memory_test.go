@@ -2,7 +2,6 @@ package control_test
 
 import (
 	"io"
-	"runtime"
 	"slices"
 	"testing"
 
@@ -23,7 +22,7 @@ func TestStreamsWaitWithEmptyHands(t *testing.T) {
 	first, _ := serve(t, g.Server, control.Config{MemoryBudget: budget, Auth: auth.Config{Required: true,
 		Tokens: tokens.TokenFile}})
 	ops := pb.NewGatewayServiceClient(first)
-	before := heap()
+	before := inUse()
 	for i := range streams {
 		message, err := proto.Marshal(&pb.StreamEventsRequest{IncludeData: true, MaxDataBytes: int32(64<<10 - i)})
 		check(t, err)
@@ -45,20 +44,11 @@ func TestStreamsWaitWithEmptyHands(t *testing.T) {
 			check(t, err)
 		}
 		held(t, ops, "calls")
-		looks = append(looks, heap()-before)
+		looks = append(looks, inUse()-before)
 	}
 	slices.Sort(looks)
 	if median := looks[len(looks)/2]; median > most {
 		t.Errorf("%d streams that wait hold %d MiB, as the median of 100 looks, with a budget of %d", streams, median>>20,
 			budget>>20)
 	}
-}
-
-// heap returns the size of what is in use.
-func heap() int64 {
-	runtime.GC()
-	runtime.GC() // empties pools
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }

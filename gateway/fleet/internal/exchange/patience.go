@@ -14,7 +14,7 @@ const (
 // zero value has none. It is for use by one goroutine.
 type Patience struct{ most, left, rest time.Duration }
 
-// NewPatience returns a patience for a part of which nothing has come.
+// NewPatience returns the patience with a part before its first byte.
 func NewPatience(most time.Duration) Patience {
 	return Patience{most: most, left: most, rest: most + mostWaiting}
 }
