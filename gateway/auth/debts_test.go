@@ -8,8 +8,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/share"
 )
 
-// TestDebtsOfAClosedConnection checks that a closed connection can release an answer. A request gets the room, and makes
-// another hold of the same connection give way.
+// TestDebtsOfAClosedConnection checks that a closed connection can release an answer. A request gets the room, and
+// makes another hold of the same connection give way.
 func TestDebtsOfAClosedConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d debts
