@@ -89,7 +89,7 @@ var allowed = map[string][]string{
 		"gateway/handler",
 		"gateway/event", "gen/sockgate/v1", "gen/sockgate/fleet/v1", "google.golang.org/grpc", "google.golang.org/protobuf",
 		"github.com/hashicorp/go-hclog"},
-	"gateway/gatewaytest": {"gateway/control", "gateway/server", "gateway/handler", "gen/sockgate/v1",
+	"gateway/gatewaytest": {"gateway/control", "gateway/event", "gateway/server", "gateway/handler", "gen/sockgate/v1",
 		"google.golang.org/grpc"},
 	"gateway/daemon/memory":   {},
 	"gateway/daemon/tlsfiles": {"gateway/internal/custody", "github.com/hashicorp/go-hclog"},

@@ -12,6 +12,7 @@ package gatewaytest
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"sync"
 	"testing"
@@ -22,6 +23,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/sockgate/sockgate/gateway/control"
+	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/handler"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -46,8 +48,8 @@ type Gateway struct {
 type Option func(*server.Config)
 
 // Start runs a gateway, and stops it with all its connections when the test ends. When Start returns, the gateway
-// accepts connections and calls. An error, for example of the configuration, fails the test with Fatalf: call Start
-// from the test's own goroutine.
+// accepts connections and calls, and its Listening events are in the log. An error, for example of the configuration,
+// fails the test with Fatalf: call Start from the test's own goroutine.
 func Start(t testing.TB, options ...Option) *Gateway {
 	t.Helper()
 	return StartControl(t, control.Config{}, insecure.NewCredentials(), options...)
@@ -108,6 +110,24 @@ func (g *Gateway) start(config server.Config, c control.Config, client credentia
 		_ = g.Server.Serve(context.Background()) // always nil for a server that listens
 		g.Server.Log().Close()
 	})
+	return g.awaitListening()
+}
+
+// awaitListening waits until every listener has said that it listens. An event stream that a test opens later does not
+// get these events.
+func (g *Gateway) awaitListening() error {
+	s, err := g.Server.Log().Subscribe(event.Options{After: "0", Types: event.Types(0).With(event.Listening)})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	for left := len(g.Server.Gateway().Listeners); left > 0; {
+		events, err := s.Next(context.Background(), nil)
+		if err != nil {
+			return fmt.Errorf("the gateway ended before it listened: %w", err)
+		}
+		left -= len(events)
+	}
 	return nil
 }
 
