@@ -91,9 +91,6 @@ func TestEchoWithinQueueBudget(t *testing.T) {
 		defer tick.Stop()
 		for peers := 0; !full(); peers++ { // the kernel decides how much of an answer is left for each one's queue
 			p := g.open()
-			if err := p.SetReadBuffer(4 << 10); err != nil {
-				t.Fatal(err)
-			}
 			writing.Go(func() {
 				for buffer := make([]byte, 64<<10-peers); ; {
 					if _, err := p.Write(buffer); err != nil {
