@@ -12,13 +12,15 @@ type Connection struct {
 	QueuedBytes    uint64            // bytes accepted for the peer and not yet taken by the kernel
 	UnsentBytes    uint64            // bytes accepted for the peer and lost by the close; 0 while the connection is open
 	DiscardedBytes uint64            // bytes that arrived while the connection was closing; no handler got them
+	Unacknowledged uint64            // bytes that no instance of a remote handler has acknowledged
+	Instance       string            // the instance of a remote handler that owns the connection; empty without one
 	Labels         map[string]string // must not be modified; nil without labels
 	ClosedAt       time.Time         // zero while the connection is open
 	CloseText      string            // the operator's words or the error's text, at most 256 bytes; may be empty
 	ClosedBy       string            // the caller that closed it through the control plane; empty for all other causes
 	State          State             // its place in its life; 0 in an event that is about no single connection
 	CloseReason    CloseReason       // why it ends or ended; ReasonNone while nothing ends it
-	ReadPaused     bool              // whether reading waits for the send queue to drain
+	ReadPaused     bool              // whether reading waits for the send queue to drain, or for the handler
 }
 
 // Live reports whether the socket is still open; without an Identity it means nothing.

@@ -28,6 +28,44 @@ type IdleDetail struct {
 type PauseDetail struct {
 	Paused time.Duration // length of the pause so far (on) or in all (off)
 	Queued uint64        // bytes in the send queue
+	Cause  PauseCause    // why reading is paused, or was
+}
+
+// PauseCause says why reading from a peer is paused. The zero value is no cause.
+type PauseCause uint8
+
+// The causes, numbered as in the contract (sockgate.v1.BackpressureCause).
+const (
+	// CauseSendQueue is a send queue over the high water, or any queue while the queue budget is scarce.
+	CauseSendQueue PauseCause = iota + 1
+	// CauseHandler is the handler's own pause.
+	CauseHandler
+)
+
+var causeNames = [...]string{"UNSPECIFIED", "SEND_QUEUE", "HANDLER"}
+
+// String returns the cause's name in the contract without its prefix, or the number of an unknown cause.
+func (c PauseCause) String() string { return name(causeNames[:], int(c)) }
+
+// HandlerDetail is for HandlerAttached and HandlerDetached.
+type HandlerDetail struct {
+	Handler     string // the remote handler's name
+	Instance    string // the instance
+	Lane        uint64 // the lane's number, unique in the life of the node, from 1
+	Message     string // the cause of the end, in words
+	Connections uint64 // HandlerDetached: those of the lane, Moved plus Held; HandlerAttached: held ones that it has now
+	Moved       uint64 // how many moved to another lane
+	Held        uint64 // how many wait for a lane, or were closed because too many wait
+	Actor       Actor  // the caller that attached
+	Lanes       uint32 // lanes of the handler after it
+}
+
+// StalledDetail is for HandlerStalled.
+type StalledDetail struct {
+	Instance       string        // the instance that owns the connection
+	Stalled        time.Duration // how long nothing was acknowledged
+	Unacknowledged uint64        // bytes that are not acknowledged
+	Position       uint64        // of the first byte that is not acknowledged
 }
 
 // ErrorDetail is for Error.
@@ -177,4 +215,6 @@ func (*DrainDetail) detail()    {}
 func (*RefusedDetail) detail()  {}
 func (*ControlDetail) detail()  {}
 func (*GapDetail) detail()      {}
+func (*HandlerDetail) detail()  {}
+func (*StalledDetail) detail()  {}
 func (*SnapshotDetail) detail() {}

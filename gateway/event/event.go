@@ -79,6 +79,13 @@ const (
 	NodeLeft
 	// NodeViolation says that a node sent something that no honest node sends, about another node or malformed.
 	NodeViolation
+	// HandlerAttached says that a lane of a remote handler's instance was opened.
+	HandlerAttached
+	// HandlerDetached says that a lane of a remote handler's instance has ended.
+	HandlerDetached
+	// HandlerStalled says that a remote handler has acknowledged nothing of a connection for 30 s, while its window was
+	// full.
+	HandlerStalled
 	typeCount
 )
 
@@ -88,7 +95,7 @@ const TypeCount = int(typeCount)
 var typeNames = [...]string{"UNSPECIFIED", "LISTENING", "CONNECTED", "DATA", "ENDED", "IDLE_TIMEOUT", "BACKPRESSURE_ON",
 	"BACKPRESSURE_OFF", "ERROR", "CLOSED", "LISTENER_CLOSED", "DRAIN_STARTED", "DRAIN_PROGRESS", "DRAIN_ENDED", "CONTROL",
 	"PRESENT", "SNAPSHOT_COMPLETE", "GAP", "REFUSED", "NODE_JOINED", "NODE_SUSPECT", "NODE_UNREACHABLE", "NODE_RECOVERED",
-	"NODE_LEFT", "NODE_VIOLATION"}
+	"NODE_LEFT", "NODE_VIOLATION", "HANDLER_ATTACHED", "HANDLER_DETACHED", "HANDLER_STALLED"}
 
 // String returns the type's name in the contract without its prefix, or the number of an unknown type.
 func (t Type) String() string { return name(typeNames[:], int(t)) }

@@ -60,6 +60,16 @@ const (
 	ReasonFirstByteTimeout
 	// ReasonQueueBudget is a reply of the handler that did not fit in the budget of all send queues together.
 	ReasonQueueBudget
+	// ReasonFrame is a peer whose bytes are no frames of the listener's framing; CloseText has the position.
+	ReasonFrame
+	// ReasonHandlerUnavailable is a remote handler without an instance for the hold timeout, or with too many connections
+	// that wait for one.
+	ReasonHandlerUnavailable
+	// ReasonHandlerTimeout is a remote handler that sent no command for a new connection within the admit timeout.
+	ReasonHandlerTimeout
+	// ReasonHandlerFailed is a connection that cost three instances of a remote handler, or a command for it that could not
+	// be carried out.
+	ReasonHandlerFailed
 	reasonCount
 )
 
@@ -83,7 +93,8 @@ func span[E ~uint8](first, last E) iter.Seq[E] {
 var reasonNames = [...]string{"UNSPECIFIED", "PEER_CLOSED", "PEER_RESET", "IO_ERROR", "IDLE_TIMEOUT", "SLOW_CONSUMER",
 	"KICKED", "SHUTDOWN", "HANDLER", "HANDLER_PANIC", "CONNECTION_LIMIT", "LISTENER_LIMIT", "IP_LIMIT", "ACCEPT_RATE",
 	"IP_ACCEPT_RATE", "DENIED", "BANNED", "PROXY_HEADER", "PROXY_TIMEOUT", "PROXY_UNTRUSTED", "TLS_HANDSHAKE",
-	"TLS_TIMEOUT", "HANDSHAKE_LIMIT", "FIRST_BYTE_TIMEOUT", "QUEUE_BUDGET"}
+	"TLS_TIMEOUT", "HANDSHAKE_LIMIT", "FIRST_BYTE_TIMEOUT", "QUEUE_BUDGET", "FRAME", "HANDLER_UNAVAILABLE", "HANDLER_TIMEOUT",
+	"HANDLER_FAILED"}
 
 // String returns the reason's name in the contract without its prefix, or the number of an unknown reason.
 func (r CloseReason) String() string { return name(reasonNames[:], int(r)) }

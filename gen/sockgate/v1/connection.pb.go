@@ -145,6 +145,16 @@ const (
 	CloseReason_CLOSE_REASON_FIRST_BYTE_TIMEOUT CloseReason = 23
 	// The handler's reply did not fit in the budget of all send queues together.
 	CloseReason_CLOSE_REASON_QUEUE_BUDGET CloseReason = 24
+	// The peer's bytes are no frames of the listener's framing, a frame was longer than `max-frame`, or half a frame
+	// waited for the rest for the frame timeout. close_text says so, with the position.
+	CloseReason_CLOSE_REASON_FRAME CloseReason = 25
+	// No instance of the remote handler was attached for the hold timeout, or too many connections waited for one.
+	CloseReason_CLOSE_REASON_HANDLER_UNAVAILABLE CloseReason = 26
+	// The remote handler sent no command for the new connection within the admit timeout.
+	CloseReason_CLOSE_REASON_HANDLER_TIMEOUT CloseReason = 27
+	// Three instances of the remote handler were lost at the same position of the connection, or a command for it could
+	// not be carried out; close_text says which.
+	CloseReason_CLOSE_REASON_HANDLER_FAILED CloseReason = 28
 )
 
 // Enum value maps for CloseReason.
@@ -175,33 +185,41 @@ var (
 		22: "CLOSE_REASON_HANDSHAKE_LIMIT",
 		23: "CLOSE_REASON_FIRST_BYTE_TIMEOUT",
 		24: "CLOSE_REASON_QUEUE_BUDGET",
+		25: "CLOSE_REASON_FRAME",
+		26: "CLOSE_REASON_HANDLER_UNAVAILABLE",
+		27: "CLOSE_REASON_HANDLER_TIMEOUT",
+		28: "CLOSE_REASON_HANDLER_FAILED",
 	}
 	CloseReason_value = map[string]int32{
-		"CLOSE_REASON_UNSPECIFIED":        0,
-		"CLOSE_REASON_PEER_CLOSED":        1,
-		"CLOSE_REASON_PEER_RESET":         2,
-		"CLOSE_REASON_IO_ERROR":           3,
-		"CLOSE_REASON_IDLE_TIMEOUT":       4,
-		"CLOSE_REASON_SLOW_CONSUMER":      5,
-		"CLOSE_REASON_KICKED":             6,
-		"CLOSE_REASON_SHUTDOWN":           7,
-		"CLOSE_REASON_HANDLER":            8,
-		"CLOSE_REASON_HANDLER_PANIC":      9,
-		"CLOSE_REASON_CONNECTION_LIMIT":   10,
-		"CLOSE_REASON_LISTENER_LIMIT":     11,
-		"CLOSE_REASON_IP_LIMIT":           12,
-		"CLOSE_REASON_ACCEPT_RATE":        13,
-		"CLOSE_REASON_IP_ACCEPT_RATE":     14,
-		"CLOSE_REASON_DENIED":             15,
-		"CLOSE_REASON_BANNED":             16,
-		"CLOSE_REASON_PROXY_HEADER":       17,
-		"CLOSE_REASON_PROXY_TIMEOUT":      18,
-		"CLOSE_REASON_PROXY_UNTRUSTED":    19,
-		"CLOSE_REASON_TLS_HANDSHAKE":      20,
-		"CLOSE_REASON_TLS_TIMEOUT":        21,
-		"CLOSE_REASON_HANDSHAKE_LIMIT":    22,
-		"CLOSE_REASON_FIRST_BYTE_TIMEOUT": 23,
-		"CLOSE_REASON_QUEUE_BUDGET":       24,
+		"CLOSE_REASON_UNSPECIFIED":         0,
+		"CLOSE_REASON_PEER_CLOSED":         1,
+		"CLOSE_REASON_PEER_RESET":          2,
+		"CLOSE_REASON_IO_ERROR":            3,
+		"CLOSE_REASON_IDLE_TIMEOUT":        4,
+		"CLOSE_REASON_SLOW_CONSUMER":       5,
+		"CLOSE_REASON_KICKED":              6,
+		"CLOSE_REASON_SHUTDOWN":            7,
+		"CLOSE_REASON_HANDLER":             8,
+		"CLOSE_REASON_HANDLER_PANIC":       9,
+		"CLOSE_REASON_CONNECTION_LIMIT":    10,
+		"CLOSE_REASON_LISTENER_LIMIT":      11,
+		"CLOSE_REASON_IP_LIMIT":            12,
+		"CLOSE_REASON_ACCEPT_RATE":         13,
+		"CLOSE_REASON_IP_ACCEPT_RATE":      14,
+		"CLOSE_REASON_DENIED":              15,
+		"CLOSE_REASON_BANNED":              16,
+		"CLOSE_REASON_PROXY_HEADER":        17,
+		"CLOSE_REASON_PROXY_TIMEOUT":       18,
+		"CLOSE_REASON_PROXY_UNTRUSTED":     19,
+		"CLOSE_REASON_TLS_HANDSHAKE":       20,
+		"CLOSE_REASON_TLS_TIMEOUT":         21,
+		"CLOSE_REASON_HANDSHAKE_LIMIT":     22,
+		"CLOSE_REASON_FIRST_BYTE_TIMEOUT":  23,
+		"CLOSE_REASON_QUEUE_BUDGET":        24,
+		"CLOSE_REASON_FRAME":               25,
+		"CLOSE_REASON_HANDLER_UNAVAILABLE": 26,
+		"CLOSE_REASON_HANDLER_TIMEOUT":     27,
+		"CLOSE_REASON_HANDLER_FAILED":      28,
 	}
 )
 
@@ -392,8 +410,9 @@ type Connection struct {
 	CloseText string `protobuf:"bytes,15,opt,name=close_text,json=closeText,proto3" json:"close_text,omitempty"`
 	// The identity of the caller who closed it through the control plane; empty for every other cause.
 	ClosedBy string `protobuf:"bytes,16,opt,name=closed_by,json=closedBy,proto3" json:"closed_by,omitempty"`
-	// True while reading from the peer is paused because its send queue went over the high water, or because the queue
-	// has bytes while the queue budget is scarce. Pauses for a receive rate do not count.
+	// True while reading from the peer is paused because its send queue went over the high water, because the queue has
+	// bytes while the queue budget is scarce, or because a remote handler has not acknowledged enough. Pauses for a
+	// receive rate do not count.
 	ReadPaused bool `protobuf:"varint,17,opt,name=read_paused,json=readPaused,proto3" json:"read_paused,omitempty"`
 	// TLS version, for example `TLS 1.3`; empty without TLS. This and the next three describe the gateway's own TLS.
 	// Where a trusted balancer ended TLS, they come from the balancer's PROXY header.
@@ -408,9 +427,14 @@ type Connection struct {
 	// name unless that looks like a SPIFFE ID. Empty without a verified certificate. At most 1,024 bytes.
 	PeerIdentity string `protobuf:"bytes,22,opt,name=peer_identity,json=peerIdentity,proto3" json:"peer_identity,omitempty"`
 	// The balancer's address, when remote_address was taken from a PROXY header; empty otherwise.
-	ProxyAddress  string `protobuf:"bytes,23,opt,name=proxy_address,json=proxyAddress,proto3" json:"proxy_address,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ProxyAddress string `protobuf:"bytes,23,opt,name=proxy_address,json=proxyAddress,proto3" json:"proxy_address,omitempty"`
+	// With a remote handler: the instance that owns the connection; empty while none does, and without a remote handler.
+	HandlerInstance string `protobuf:"bytes,24,opt,name=handler_instance,json=handlerInstance,proto3" json:"handler_instance,omitempty"`
+	// With a remote handler: bytes received from the peer that no instance has acknowledged. A frame that is not complete
+	// is not counted.
+	UnacknowledgedBytes uint64 `protobuf:"varint,25,opt,name=unacknowledged_bytes,json=unacknowledgedBytes,proto3" json:"unacknowledged_bytes,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Connection) Reset() {
@@ -604,6 +628,20 @@ func (x *Connection) GetProxyAddress() string {
 	return ""
 }
 
+func (x *Connection) GetHandlerInstance() string {
+	if x != nil {
+		return x.HandlerInstance
+	}
+	return ""
+}
+
+func (x *Connection) GetUnacknowledgedBytes() uint64 {
+	if x != nil {
+		return x.UnacknowledgedBytes
+	}
+	return 0
+}
+
 // TargetOutcome is the outcome for one connection.
 type TargetOutcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -673,7 +711,7 @@ var File_sockgate_v1_connection_proto protoreflect.FileDescriptor
 
 const file_sockgate_v1_connection_proto_rawDesc = "" +
 	"\n" +
-	"\x1csockgate/v1/connection.proto\x12\vsockgate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd6\a\n" +
+	"\x1csockgate/v1/connection.proto\x12\vsockgate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\b\n" +
 	"\n" +
 	"Connection\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
@@ -704,7 +742,9 @@ const file_sockgate_v1_connection_proto_rawDesc = "" +
 	"\ftls_protocol\x18\x14 \x01(\tR\vtlsProtocol\x12&\n" +
 	"\x0ftls_server_name\x18\x15 \x01(\tR\rtlsServerName\x12#\n" +
 	"\rpeer_identity\x18\x16 \x01(\tR\fpeerIdentity\x12#\n" +
-	"\rproxy_address\x18\x17 \x01(\tR\fproxyAddress\x1a9\n" +
+	"\rproxy_address\x18\x17 \x01(\tR\fproxyAddress\x12)\n" +
+	"\x10handler_instance\x18\x18 \x01(\tR\x0fhandlerInstance\x121\n" +
+	"\x14unacknowledged_bytes\x18\x19 \x01(\x04R\x13unacknowledgedBytes\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"r\n" +
@@ -718,7 +758,7 @@ const file_sockgate_v1_connection_proto_rawDesc = "" +
 	"#CONNECTION_STATE_HALF_CLOSED_REMOTE\x10\x02\x12&\n" +
 	"\"CONNECTION_STATE_HALF_CLOSED_LOCAL\x10\x03\x12\x1c\n" +
 	"\x18CONNECTION_STATE_CLOSING\x10\x04\x12\x1b\n" +
-	"\x17CONNECTION_STATE_CLOSED\x10\x05*\x83\x06\n" +
+	"\x17CONNECTION_STATE_CLOSED\x10\x05*\x84\a\n" +
 	"\vCloseReason\x12\x1c\n" +
 	"\x18CLOSE_REASON_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18CLOSE_REASON_PEER_CLOSED\x10\x01\x12\x1b\n" +
@@ -745,7 +785,11 @@ const file_sockgate_v1_connection_proto_rawDesc = "" +
 	"\x18CLOSE_REASON_TLS_TIMEOUT\x10\x15\x12 \n" +
 	"\x1cCLOSE_REASON_HANDSHAKE_LIMIT\x10\x16\x12#\n" +
 	"\x1fCLOSE_REASON_FIRST_BYTE_TIMEOUT\x10\x17\x12\x1d\n" +
-	"\x19CLOSE_REASON_QUEUE_BUDGET\x10\x18*\xcb\x03\n" +
+	"\x19CLOSE_REASON_QUEUE_BUDGET\x10\x18\x12\x16\n" +
+	"\x12CLOSE_REASON_FRAME\x10\x19\x12$\n" +
+	" CLOSE_REASON_HANDLER_UNAVAILABLE\x10\x1a\x12 \n" +
+	"\x1cCLOSE_REASON_HANDLER_TIMEOUT\x10\x1b\x12\x1f\n" +
+	"\x1bCLOSE_REASON_HANDLER_FAILED\x10\x1c*\xcb\x03\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fOUTCOME_WRITTEN\x10\x01\x12\x12\n" +

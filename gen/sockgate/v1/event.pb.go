@@ -39,8 +39,8 @@ const (
 	EventType_EVENT_TYPE_ENDED EventType = 4
 	// Nothing was received or sent for the idle timeout ['timeout']; once for each idle period.
 	EventType_EVENT_TYPE_IDLE_TIMEOUT EventType = 5
-	// Reading from the peer has been paused for 250 ms because its send queue is over the high water [write() === false].
-	// Shorter pauses are counted (Totals.read_pauses) and make no event.
+	// Reading from the peer has been paused for 250 ms because its send queue is over the high water [write() === false],
+	// or because its handler has paused it. Shorter pauses are counted (Totals.read_pauses) and make no event.
 	EventType_EVENT_TYPE_BACKPRESSURE_ON EventType = 6
 	// Reading from the peer resumed after a BACKPRESSURE_ON ['drain'].
 	EventType_EVENT_TYPE_BACKPRESSURE_OFF EventType = 7
@@ -83,6 +83,13 @@ const (
 	// A node sent something that no honest node sends: a row, an event or an answer about another node, or one that is
 	// malformed. It was not used. At most one event in 10 s for each node, with the count of all.
 	EventType_EVENT_TYPE_NODE_VIOLATION EventType = 24
+	// A lane of a remote handler's instance was opened.
+	EventType_EVENT_TYPE_HANDLER_ATTACHED EventType = 25
+	// A lane of a remote handler's instance has ended. Its connections have moved to other lanes, or are held.
+	EventType_EVENT_TYPE_HANDLER_DETACHED EventType = 26
+	// A remote handler has acknowledged nothing of a connection for 30 s, while its window was full. Once for each such
+	// time.
+	EventType_EVENT_TYPE_HANDLER_STALLED EventType = 27
 )
 
 // Enum value maps for EventType.
@@ -113,6 +120,9 @@ var (
 		22: "EVENT_TYPE_NODE_RECOVERED",
 		23: "EVENT_TYPE_NODE_LEFT",
 		24: "EVENT_TYPE_NODE_VIOLATION",
+		25: "EVENT_TYPE_HANDLER_ATTACHED",
+		26: "EVENT_TYPE_HANDLER_DETACHED",
+		27: "EVENT_TYPE_HANDLER_STALLED",
 	}
 	EventType_value = map[string]int32{
 		"EVENT_TYPE_UNSPECIFIED":       0,
@@ -140,6 +150,9 @@ var (
 		"EVENT_TYPE_NODE_RECOVERED":    22,
 		"EVENT_TYPE_NODE_LEFT":         23,
 		"EVENT_TYPE_NODE_VIOLATION":    24,
+		"EVENT_TYPE_HANDLER_ATTACHED":  25,
+		"EVENT_TYPE_HANDLER_DETACHED":  26,
+		"EVENT_TYPE_HANDLER_STALLED":   27,
 	}
 )
 
@@ -168,6 +181,59 @@ func (x EventType) Number() protoreflect.EnumNumber {
 // Deprecated: Use EventType.Descriptor instead.
 func (EventType) EnumDescriptor() ([]byte, []int) {
 	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{0}
+}
+
+// BackpressureCause says why reading from a peer is paused.
+type BackpressureCause int32
+
+const (
+	// Not used by the gateway; gateways before this field have it.
+	BackpressureCause_BACKPRESSURE_CAUSE_UNSPECIFIED BackpressureCause = 0
+	// The send queue is over the high water, or has bytes while the queue budget is scarce.
+	BackpressureCause_BACKPRESSURE_CAUSE_SEND_QUEUE BackpressureCause = 1
+	// The handler has paused it: a remote handler's window is full, or the handler budget is scarce.
+	BackpressureCause_BACKPRESSURE_CAUSE_HANDLER BackpressureCause = 2
+)
+
+// Enum value maps for BackpressureCause.
+var (
+	BackpressureCause_name = map[int32]string{
+		0: "BACKPRESSURE_CAUSE_UNSPECIFIED",
+		1: "BACKPRESSURE_CAUSE_SEND_QUEUE",
+		2: "BACKPRESSURE_CAUSE_HANDLER",
+	}
+	BackpressureCause_value = map[string]int32{
+		"BACKPRESSURE_CAUSE_UNSPECIFIED": 0,
+		"BACKPRESSURE_CAUSE_SEND_QUEUE":  1,
+		"BACKPRESSURE_CAUSE_HANDLER":     2,
+	}
+)
+
+func (x BackpressureCause) Enum() *BackpressureCause {
+	p := new(BackpressureCause)
+	*p = x
+	return p
+}
+
+func (x BackpressureCause) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (BackpressureCause) Descriptor() protoreflect.EnumDescriptor {
+	return file_sockgate_v1_event_proto_enumTypes[1].Descriptor()
+}
+
+func (BackpressureCause) Type() protoreflect.EnumType {
+	return &file_sockgate_v1_event_proto_enumTypes[1]
+}
+
+func (x BackpressureCause) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use BackpressureCause.Descriptor instead.
+func (BackpressureCause) EnumDescriptor() ([]byte, []int) {
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{1}
 }
 
 // ErrorOperation names the work that failed.
@@ -224,11 +290,11 @@ func (x ErrorOperation) String() string {
 }
 
 func (ErrorOperation) Descriptor() protoreflect.EnumDescriptor {
-	return file_sockgate_v1_event_proto_enumTypes[1].Descriptor()
+	return file_sockgate_v1_event_proto_enumTypes[2].Descriptor()
 }
 
 func (ErrorOperation) Type() protoreflect.EnumType {
-	return &file_sockgate_v1_event_proto_enumTypes[1]
+	return &file_sockgate_v1_event_proto_enumTypes[2]
 }
 
 func (x ErrorOperation) Number() protoreflect.EnumNumber {
@@ -237,7 +303,7 @@ func (x ErrorOperation) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ErrorOperation.Descriptor instead.
 func (ErrorOperation) EnumDescriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{1}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{2}
 }
 
 // GapReason says why events are missing.
@@ -294,11 +360,11 @@ func (x GapReason) String() string {
 }
 
 func (GapReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_sockgate_v1_event_proto_enumTypes[2].Descriptor()
+	return file_sockgate_v1_event_proto_enumTypes[3].Descriptor()
 }
 
 func (GapReason) Type() protoreflect.EnumType {
-	return &file_sockgate_v1_event_proto_enumTypes[2]
+	return &file_sockgate_v1_event_proto_enumTypes[3]
 }
 
 func (x GapReason) Number() protoreflect.EnumNumber {
@@ -307,7 +373,7 @@ func (x GapReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use GapReason.Descriptor instead.
 func (GapReason) EnumDescriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{2}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{3}
 }
 
 // Event is a record of one thing that happened on a node.
@@ -346,6 +412,8 @@ type Event struct {
 	//	*Event_SnapshotComplete
 	//	*Event_Refused
 	//	*Event_Member
+	//	*Event_Handler
+	//	*Event_Stalled
 	Details       isEvent_Details `protobuf_oneof:"details"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -547,6 +615,24 @@ func (x *Event) GetMember() *NodeDetails {
 	return nil
 }
 
+func (x *Event) GetHandler() *HandlerDetails {
+	if x != nil {
+		if x, ok := x.Details.(*Event_Handler); ok {
+			return x.Handler
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetStalled() *StalledDetails {
+	if x != nil {
+		if x, ok := x.Details.(*Event_Stalled); ok {
+			return x.Stalled
+		}
+	}
+	return nil
+}
+
 type isEvent_Details interface {
 	isEvent_Details()
 }
@@ -616,6 +702,16 @@ type Event_Member struct {
 	Member *NodeDetails `protobuf:"bytes,22,opt,name=member,proto3,oneof"`
 }
 
+type Event_Handler struct {
+	// For HANDLER_ATTACHED and HANDLER_DETACHED.
+	Handler *HandlerDetails `protobuf:"bytes,23,opt,name=handler,proto3,oneof"`
+}
+
+type Event_Stalled struct {
+	// For HANDLER_STALLED.
+	Stalled *StalledDetails `protobuf:"bytes,24,opt,name=stalled,proto3,oneof"`
+}
+
 func (*Event_Listener) isEvent_Details() {}
 
 func (*Event_Connected) isEvent_Details() {}
@@ -642,6 +738,220 @@ func (*Event_Refused) isEvent_Details() {}
 
 func (*Event_Member) isEvent_Details() {}
 
+func (*Event_Handler) isEvent_Details() {}
+
+func (*Event_Stalled) isEvent_Details() {}
+
+// HandlerDetails describes a lane of a remote handler that was opened or has ended.
+type HandlerDetails struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The handler's name.
+	Handler string `protobuf:"bytes,1,opt,name=handler,proto3" json:"handler,omitempty"`
+	// The instance.
+	Instance string `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"`
+	// The lane's number, unique in an incarnation of the node, from 1.
+	Lane uint64 `protobuf:"varint,3,opt,name=lane,proto3" json:"lane,omitempty"`
+	// The cause of the end, in words; empty for HANDLER_ATTACHED.
+	Message string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	// HANDLER_DETACHED: connections that the lane had when it ended: the sum of moved and held. HANDLER_ATTACHED: those
+	// that were held and are the lane's now.
+	Connections uint64 `protobuf:"varint,5,opt,name=connections,proto3" json:"connections,omitempty"`
+	// HANDLER_DETACHED: how many of them moved to another lane.
+	Moved uint64 `protobuf:"varint,6,opt,name=moved,proto3" json:"moved,omitempty"`
+	// HANDLER_DETACHED: how many of them wait for a lane, or were closed because too many wait.
+	Held uint64 `protobuf:"varint,7,opt,name=held,proto3" json:"held,omitempty"`
+	// The caller's identity, as Caller has it.
+	Actor string `protobuf:"bytes,8,opt,name=actor,proto3" json:"actor,omitempty"`
+	// How the identity was proven.
+	Proof string `protobuf:"bytes,9,opt,name=proof,proto3" json:"proof,omitempty"`
+	// The network address of the call; empty on a unix socket.
+	SourceAddress string `protobuf:"bytes,10,opt,name=source_address,json=sourceAddress,proto3" json:"source_address,omitempty"`
+	// Lanes of the handler on this node after it.
+	Lanes         uint32 `protobuf:"varint,11,opt,name=lanes,proto3" json:"lanes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HandlerDetails) Reset() {
+	*x = HandlerDetails{}
+	mi := &file_sockgate_v1_event_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HandlerDetails) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HandlerDetails) ProtoMessage() {}
+
+func (x *HandlerDetails) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_event_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HandlerDetails.ProtoReflect.Descriptor instead.
+func (*HandlerDetails) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *HandlerDetails) GetHandler() string {
+	if x != nil {
+		return x.Handler
+	}
+	return ""
+}
+
+func (x *HandlerDetails) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
+}
+
+func (x *HandlerDetails) GetLane() uint64 {
+	if x != nil {
+		return x.Lane
+	}
+	return 0
+}
+
+func (x *HandlerDetails) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *HandlerDetails) GetConnections() uint64 {
+	if x != nil {
+		return x.Connections
+	}
+	return 0
+}
+
+func (x *HandlerDetails) GetMoved() uint64 {
+	if x != nil {
+		return x.Moved
+	}
+	return 0
+}
+
+func (x *HandlerDetails) GetHeld() uint64 {
+	if x != nil {
+		return x.Held
+	}
+	return 0
+}
+
+func (x *HandlerDetails) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *HandlerDetails) GetProof() string {
+	if x != nil {
+		return x.Proof
+	}
+	return ""
+}
+
+func (x *HandlerDetails) GetSourceAddress() string {
+	if x != nil {
+		return x.SourceAddress
+	}
+	return ""
+}
+
+func (x *HandlerDetails) GetLanes() uint32 {
+	if x != nil {
+		return x.Lanes
+	}
+	return 0
+}
+
+// StalledDetails describes a connection that a remote handler does not get on with.
+type StalledDetails struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The instance that owns the connection.
+	Instance string `protobuf:"bytes,1,opt,name=instance,proto3" json:"instance,omitempty"`
+	// How long nothing was acknowledged.
+	Stalled *durationpb.Duration `protobuf:"bytes,2,opt,name=stalled,proto3" json:"stalled,omitempty"`
+	// Bytes that are not acknowledged.
+	UnacknowledgedBytes uint64 `protobuf:"varint,3,opt,name=unacknowledged_bytes,json=unacknowledgedBytes,proto3" json:"unacknowledged_bytes,omitempty"`
+	// The position of the first byte that is not acknowledged.
+	Position      uint64 `protobuf:"varint,4,opt,name=position,proto3" json:"position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StalledDetails) Reset() {
+	*x = StalledDetails{}
+	mi := &file_sockgate_v1_event_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StalledDetails) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StalledDetails) ProtoMessage() {}
+
+func (x *StalledDetails) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_event_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StalledDetails.ProtoReflect.Descriptor instead.
+func (*StalledDetails) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *StalledDetails) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
+}
+
+func (x *StalledDetails) GetStalled() *durationpb.Duration {
+	if x != nil {
+		return x.Stalled
+	}
+	return nil
+}
+
+func (x *StalledDetails) GetUnacknowledgedBytes() uint64 {
+	if x != nil {
+		return x.UnacknowledgedBytes
+	}
+	return 0
+}
+
+func (x *StalledDetails) GetPosition() uint64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
 // NodeDetails describes a change in the state of a node of the fleet.
 type NodeDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -667,7 +977,7 @@ type NodeDetails struct {
 
 func (x *NodeDetails) Reset() {
 	*x = NodeDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[1]
+	mi := &file_sockgate_v1_event_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -679,7 +989,7 @@ func (x *NodeDetails) String() string {
 func (*NodeDetails) ProtoMessage() {}
 
 func (x *NodeDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[1]
+	mi := &file_sockgate_v1_event_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -692,7 +1002,7 @@ func (x *NodeDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeDetails.ProtoReflect.Descriptor instead.
 func (*NodeDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{1}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *NodeDetails) GetNode() string {
@@ -771,7 +1081,7 @@ type RefusedDetails struct {
 
 func (x *RefusedDetails) Reset() {
 	*x = RefusedDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[2]
+	mi := &file_sockgate_v1_event_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -783,7 +1093,7 @@ func (x *RefusedDetails) String() string {
 func (*RefusedDetails) ProtoMessage() {}
 
 func (x *RefusedDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[2]
+	mi := &file_sockgate_v1_event_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -796,7 +1106,7 @@ func (x *RefusedDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusedDetails.ProtoReflect.Descriptor instead.
 func (*RefusedDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{2}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RefusedDetails) GetReason() CloseReason {
@@ -847,7 +1157,7 @@ type ListenerDetails struct {
 
 func (x *ListenerDetails) Reset() {
 	*x = ListenerDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[3]
+	mi := &file_sockgate_v1_event_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -859,7 +1169,7 @@ func (x *ListenerDetails) String() string {
 func (*ListenerDetails) ProtoMessage() {}
 
 func (x *ListenerDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[3]
+	mi := &file_sockgate_v1_event_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -872,7 +1182,7 @@ func (x *ListenerDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListenerDetails.ProtoReflect.Descriptor instead.
 func (*ListenerDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{3}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListenerDetails) GetName() string {
@@ -900,7 +1210,7 @@ type ConnectedDetails struct {
 
 func (x *ConnectedDetails) Reset() {
 	*x = ConnectedDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[4]
+	mi := &file_sockgate_v1_event_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -912,7 +1222,7 @@ func (x *ConnectedDetails) String() string {
 func (*ConnectedDetails) ProtoMessage() {}
 
 func (x *ConnectedDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[4]
+	mi := &file_sockgate_v1_event_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -925,7 +1235,7 @@ func (x *ConnectedDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectedDetails.ProtoReflect.Descriptor instead.
 func (*ConnectedDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{4}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ConnectedDetails) GetConnections() uint64 {
@@ -948,7 +1258,7 @@ type DataDetails struct {
 
 func (x *DataDetails) Reset() {
 	*x = DataDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[5]
+	mi := &file_sockgate_v1_event_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -960,7 +1270,7 @@ func (x *DataDetails) String() string {
 func (*DataDetails) ProtoMessage() {}
 
 func (x *DataDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[5]
+	mi := &file_sockgate_v1_event_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -973,7 +1283,7 @@ func (x *DataDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataDetails.ProtoReflect.Descriptor instead.
 func (*DataDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{5}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DataDetails) GetData() []byte {
@@ -1003,7 +1313,7 @@ type IdleTimeoutDetails struct {
 
 func (x *IdleTimeoutDetails) Reset() {
 	*x = IdleTimeoutDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[6]
+	mi := &file_sockgate_v1_event_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1015,7 +1325,7 @@ func (x *IdleTimeoutDetails) String() string {
 func (*IdleTimeoutDetails) ProtoMessage() {}
 
 func (x *IdleTimeoutDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[6]
+	mi := &file_sockgate_v1_event_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1028,7 +1338,7 @@ func (x *IdleTimeoutDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdleTimeoutDetails.ProtoReflect.Descriptor instead.
 func (*IdleTimeoutDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{6}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *IdleTimeoutDetails) GetIdle() *durationpb.Duration {
@@ -1051,14 +1361,16 @@ type BackpressureDetails struct {
 	// How long reading has been paused so far (ON), or was paused in all (OFF).
 	Paused *durationpb.Duration `protobuf:"bytes,1,opt,name=paused,proto3" json:"paused,omitempty"`
 	// Bytes in the send queue.
-	QueuedBytes   uint64 `protobuf:"varint,2,opt,name=queued_bytes,json=queuedBytes,proto3" json:"queued_bytes,omitempty"`
+	QueuedBytes uint64 `protobuf:"varint,2,opt,name=queued_bytes,json=queuedBytes,proto3" json:"queued_bytes,omitempty"`
+	// Why reading is paused, or was.
+	Cause         BackpressureCause `protobuf:"varint,3,opt,name=cause,proto3,enum=sockgate.v1.BackpressureCause" json:"cause,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BackpressureDetails) Reset() {
 	*x = BackpressureDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[7]
+	mi := &file_sockgate_v1_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1070,7 +1382,7 @@ func (x *BackpressureDetails) String() string {
 func (*BackpressureDetails) ProtoMessage() {}
 
 func (x *BackpressureDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[7]
+	mi := &file_sockgate_v1_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1083,7 +1395,7 @@ func (x *BackpressureDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackpressureDetails.ProtoReflect.Descriptor instead.
 func (*BackpressureDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{7}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *BackpressureDetails) GetPaused() *durationpb.Duration {
@@ -1098,6 +1410,13 @@ func (x *BackpressureDetails) GetQueuedBytes() uint64 {
 		return x.QueuedBytes
 	}
 	return 0
+}
+
+func (x *BackpressureDetails) GetCause() BackpressureCause {
+	if x != nil {
+		return x.Cause
+	}
+	return BackpressureCause_BACKPRESSURE_CAUSE_UNSPECIFIED
 }
 
 // ErrorDetails describes a failure.
@@ -1118,7 +1437,7 @@ type ErrorDetails struct {
 
 func (x *ErrorDetails) Reset() {
 	*x = ErrorDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[8]
+	mi := &file_sockgate_v1_event_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1130,7 +1449,7 @@ func (x *ErrorDetails) String() string {
 func (*ErrorDetails) ProtoMessage() {}
 
 func (x *ErrorDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[8]
+	mi := &file_sockgate_v1_event_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1143,7 +1462,7 @@ func (x *ErrorDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorDetails.ProtoReflect.Descriptor instead.
 func (*ErrorDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{8}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ErrorDetails) GetOperation() ErrorOperation {
@@ -1197,7 +1516,7 @@ type ClosedDetails struct {
 
 func (x *ClosedDetails) Reset() {
 	*x = ClosedDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[9]
+	mi := &file_sockgate_v1_event_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1209,7 +1528,7 @@ func (x *ClosedDetails) String() string {
 func (*ClosedDetails) ProtoMessage() {}
 
 func (x *ClosedDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[9]
+	mi := &file_sockgate_v1_event_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1222,7 +1541,7 @@ func (x *ClosedDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClosedDetails.ProtoReflect.Descriptor instead.
 func (*ClosedDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{9}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ClosedDetails) GetReason() CloseReason {
@@ -1279,7 +1598,7 @@ type DrainDetails struct {
 
 func (x *DrainDetails) Reset() {
 	*x = DrainDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[10]
+	mi := &file_sockgate_v1_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1291,7 +1610,7 @@ func (x *DrainDetails) String() string {
 func (*DrainDetails) ProtoMessage() {}
 
 func (x *DrainDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[10]
+	mi := &file_sockgate_v1_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1304,7 +1623,7 @@ func (x *DrainDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainDetails.ProtoReflect.Descriptor instead.
 func (*DrainDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{10}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DrainDetails) GetDeadline() *timestamppb.Timestamp {
@@ -1345,8 +1664,8 @@ func (x *DrainDetails) GetReason() string {
 // ControlDetails records a mutation through the control plane, its caller and its outcome.
 type ControlDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The RPC's name: `Send`, `Broadcast`, `Kick`, `SetLabels`, `Shutdown`, `UpdateLimits`, `AddBan`, `RemoveBan` or
-	// `ForgetNode`.
+	// The RPC's name: `Send`, `Broadcast`, `Kick`, `SetLabels`, `Shutdown`, `UpdateLimits`, `AddBan`, `RemoveBan`,
+	// `ForgetNode` or `DrainInstance`.
 	Verb string `protobuf:"bytes,1,opt,name=verb,proto3" json:"verb,omitempty"`
 	// The caller's identity, as Caller has it.
 	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
@@ -1391,7 +1710,7 @@ type ControlDetails struct {
 
 func (x *ControlDetails) Reset() {
 	*x = ControlDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[11]
+	mi := &file_sockgate_v1_event_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1403,7 +1722,7 @@ func (x *ControlDetails) String() string {
 func (*ControlDetails) ProtoMessage() {}
 
 func (x *ControlDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[11]
+	mi := &file_sockgate_v1_event_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1416,7 +1735,7 @@ func (x *ControlDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlDetails.ProtoReflect.Descriptor instead.
 func (*ControlDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{11}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ControlDetails) GetVerb() string {
@@ -1566,7 +1885,7 @@ type GapDetails struct {
 
 func (x *GapDetails) Reset() {
 	*x = GapDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[12]
+	mi := &file_sockgate_v1_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1578,7 +1897,7 @@ func (x *GapDetails) String() string {
 func (*GapDetails) ProtoMessage() {}
 
 func (x *GapDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[12]
+	mi := &file_sockgate_v1_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1591,7 +1910,7 @@ func (x *GapDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GapDetails.ProtoReflect.Descriptor instead.
 func (*GapDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{12}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GapDetails) GetFrom() uint64 {
@@ -1652,7 +1971,7 @@ type SnapshotCompleteDetails struct {
 
 func (x *SnapshotCompleteDetails) Reset() {
 	*x = SnapshotCompleteDetails{}
-	mi := &file_sockgate_v1_event_proto_msgTypes[13]
+	mi := &file_sockgate_v1_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1664,7 +1983,7 @@ func (x *SnapshotCompleteDetails) String() string {
 func (*SnapshotCompleteDetails) ProtoMessage() {}
 
 func (x *SnapshotCompleteDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_event_proto_msgTypes[13]
+	mi := &file_sockgate_v1_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1677,7 +1996,7 @@ func (x *SnapshotCompleteDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotCompleteDetails.ProtoReflect.Descriptor instead.
 func (*SnapshotCompleteDetails) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{13}
+	return file_sockgate_v1_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SnapshotCompleteDetails) GetConnections() uint64 {
@@ -1705,7 +2024,7 @@ var File_sockgate_v1_event_proto protoreflect.FileDescriptor
 
 const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x17sockgate/v1/event.proto\x12\vsockgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csockgate/v1/connection.proto\"\xf6\a\n" +
+	"\x17sockgate/v1/event.proto\x12\vsockgate.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1csockgate/v1/connection.proto\"\xe8\b\n" +
 	"\x05Event\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x1a\n" +
@@ -1728,8 +2047,28 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\x03gap\x18\x13 \x01(\v2\x17.sockgate.v1.GapDetailsH\x00R\x03gap\x12S\n" +
 	"\x11snapshot_complete\x18\x14 \x01(\v2$.sockgate.v1.SnapshotCompleteDetailsH\x00R\x10snapshotComplete\x127\n" +
 	"\arefused\x18\x15 \x01(\v2\x1b.sockgate.v1.RefusedDetailsH\x00R\arefused\x122\n" +
-	"\x06member\x18\x16 \x01(\v2\x18.sockgate.v1.NodeDetailsH\x00R\x06memberB\t\n" +
-	"\adetails\"\x81\x02\n" +
+	"\x06member\x18\x16 \x01(\v2\x18.sockgate.v1.NodeDetailsH\x00R\x06member\x127\n" +
+	"\ahandler\x18\x17 \x01(\v2\x1b.sockgate.v1.HandlerDetailsH\x00R\ahandler\x127\n" +
+	"\astalled\x18\x18 \x01(\v2\x1b.sockgate.v1.StalledDetailsH\x00R\astalledB\t\n" +
+	"\adetails\"\xa9\x02\n" +
+	"\x0eHandlerDetails\x12\x18\n" +
+	"\ahandler\x18\x01 \x01(\tR\ahandler\x12\x1a\n" +
+	"\binstance\x18\x02 \x01(\tR\binstance\x12\x12\n" +
+	"\x04lane\x18\x03 \x01(\x04R\x04lane\x12\x18\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\x12 \n" +
+	"\vconnections\x18\x05 \x01(\x04R\vconnections\x12\x14\n" +
+	"\x05moved\x18\x06 \x01(\x04R\x05moved\x12\x12\n" +
+	"\x04held\x18\a \x01(\x04R\x04held\x12\x14\n" +
+	"\x05actor\x18\b \x01(\tR\x05actor\x12\x14\n" +
+	"\x05proof\x18\t \x01(\tR\x05proof\x12%\n" +
+	"\x0esource_address\x18\n" +
+	" \x01(\tR\rsourceAddress\x12\x14\n" +
+	"\x05lanes\x18\v \x01(\rR\x05lanes\"\xb0\x01\n" +
+	"\x0eStalledDetails\x12\x1a\n" +
+	"\binstance\x18\x01 \x01(\tR\binstance\x123\n" +
+	"\astalled\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\astalled\x121\n" +
+	"\x14unacknowledged_bytes\x18\x03 \x01(\x04R\x13unacknowledgedBytes\x12\x1a\n" +
+	"\bposition\x18\x04 \x01(\x04R\bposition\"\x81\x02\n" +
 	"\vNodeDetails\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12\x18\n" +
@@ -1757,10 +2096,11 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"totalBytes\"]\n" +
 	"\x12IdleTimeoutDetails\x12-\n" +
 	"\x04idle\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x04idle\x12\x18\n" +
-	"\aclosing\x18\x02 \x01(\bR\aclosing\"k\n" +
+	"\aclosing\x18\x02 \x01(\bR\aclosing\"\xa1\x01\n" +
 	"\x13BackpressureDetails\x121\n" +
 	"\x06paused\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06paused\x12!\n" +
-	"\fqueued_bytes\x18\x02 \x01(\x04R\vqueuedBytes\"\x95\x01\n" +
+	"\fqueued_bytes\x18\x02 \x01(\x04R\vqueuedBytes\x124\n" +
+	"\x05cause\x18\x03 \x01(\x0e2\x1e.sockgate.v1.BackpressureCauseR\x05cause\"\x95\x01\n" +
 	"\fErrorDetails\x129\n" +
 	"\toperation\x18\x01 \x01(\x0e2\x1b.sockgate.v1.ErrorOperationR\toperation\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x14\n" +
@@ -1826,7 +2166,7 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\x17SnapshotCompleteDetails\x12 \n" +
 	"\vconnections\x18\x01 \x01(\x04R\vconnections\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12#\n" +
-	"\rmissing_nodes\x18\x03 \x03(\tR\fmissingNodes*\xba\x05\n" +
+	"\rmissing_nodes\x18\x03 \x03(\tR\fmissingNodes*\x9c\x06\n" +
 	"\tEventType\x12\x1a\n" +
 	"\x16EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14EVENT_TYPE_LISTENING\x10\x01\x12\x18\n" +
@@ -1853,7 +2193,14 @@ const file_sockgate_v1_event_proto_rawDesc = "" +
 	"\x1bEVENT_TYPE_NODE_UNREACHABLE\x10\x15\x12\x1d\n" +
 	"\x19EVENT_TYPE_NODE_RECOVERED\x10\x16\x12\x18\n" +
 	"\x14EVENT_TYPE_NODE_LEFT\x10\x17\x12\x1d\n" +
-	"\x19EVENT_TYPE_NODE_VIOLATION\x10\x18*\xd8\x01\n" +
+	"\x19EVENT_TYPE_NODE_VIOLATION\x10\x18\x12\x1f\n" +
+	"\x1bEVENT_TYPE_HANDLER_ATTACHED\x10\x19\x12\x1f\n" +
+	"\x1bEVENT_TYPE_HANDLER_DETACHED\x10\x1a\x12\x1e\n" +
+	"\x1aEVENT_TYPE_HANDLER_STALLED\x10\x1b*z\n" +
+	"\x11BackpressureCause\x12\"\n" +
+	"\x1eBACKPRESSURE_CAUSE_UNSPECIFIED\x10\x00\x12!\n" +
+	"\x1dBACKPRESSURE_CAUSE_SEND_QUEUE\x10\x01\x12\x1e\n" +
+	"\x1aBACKPRESSURE_CAUSE_HANDLER\x10\x02*\xd8\x01\n" +
 	"\x0eErrorOperation\x12\x1f\n" +
 	"\x1bERROR_OPERATION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16ERROR_OPERATION_ACCEPT\x10\x01\x12\x18\n" +
@@ -1883,70 +2230,77 @@ func file_sockgate_v1_event_proto_rawDescGZIP() []byte {
 	return file_sockgate_v1_event_proto_rawDescData
 }
 
-var file_sockgate_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_sockgate_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_sockgate_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_sockgate_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_sockgate_v1_event_proto_goTypes = []any{
 	(EventType)(0),                  // 0: sockgate.v1.EventType
-	(ErrorOperation)(0),             // 1: sockgate.v1.ErrorOperation
-	(GapReason)(0),                  // 2: sockgate.v1.GapReason
-	(*Event)(nil),                   // 3: sockgate.v1.Event
-	(*NodeDetails)(nil),             // 4: sockgate.v1.NodeDetails
-	(*RefusedDetails)(nil),          // 5: sockgate.v1.RefusedDetails
-	(*ListenerDetails)(nil),         // 6: sockgate.v1.ListenerDetails
-	(*ConnectedDetails)(nil),        // 7: sockgate.v1.ConnectedDetails
-	(*DataDetails)(nil),             // 8: sockgate.v1.DataDetails
-	(*IdleTimeoutDetails)(nil),      // 9: sockgate.v1.IdleTimeoutDetails
-	(*BackpressureDetails)(nil),     // 10: sockgate.v1.BackpressureDetails
-	(*ErrorDetails)(nil),            // 11: sockgate.v1.ErrorDetails
-	(*ClosedDetails)(nil),           // 12: sockgate.v1.ClosedDetails
-	(*DrainDetails)(nil),            // 13: sockgate.v1.DrainDetails
-	(*ControlDetails)(nil),          // 14: sockgate.v1.ControlDetails
-	(*GapDetails)(nil),              // 15: sockgate.v1.GapDetails
-	(*SnapshotCompleteDetails)(nil), // 16: sockgate.v1.SnapshotCompleteDetails
-	nil,                             // 17: sockgate.v1.ControlDetails.OutcomesEntry
-	nil,                             // 18: sockgate.v1.ControlDetails.SetLabelsEntry
-	nil,                             // 19: sockgate.v1.ControlDetails.ChangesEntry
-	nil,                             // 20: sockgate.v1.ControlDetails.NodesEntry
-	(*timestamppb.Timestamp)(nil),   // 21: google.protobuf.Timestamp
-	(*Connection)(nil),              // 22: sockgate.v1.Connection
-	(*durationpb.Duration)(nil),     // 23: google.protobuf.Duration
-	(CloseReason)(0),                // 24: sockgate.v1.CloseReason
+	(BackpressureCause)(0),          // 1: sockgate.v1.BackpressureCause
+	(ErrorOperation)(0),             // 2: sockgate.v1.ErrorOperation
+	(GapReason)(0),                  // 3: sockgate.v1.GapReason
+	(*Event)(nil),                   // 4: sockgate.v1.Event
+	(*HandlerDetails)(nil),          // 5: sockgate.v1.HandlerDetails
+	(*StalledDetails)(nil),          // 6: sockgate.v1.StalledDetails
+	(*NodeDetails)(nil),             // 7: sockgate.v1.NodeDetails
+	(*RefusedDetails)(nil),          // 8: sockgate.v1.RefusedDetails
+	(*ListenerDetails)(nil),         // 9: sockgate.v1.ListenerDetails
+	(*ConnectedDetails)(nil),        // 10: sockgate.v1.ConnectedDetails
+	(*DataDetails)(nil),             // 11: sockgate.v1.DataDetails
+	(*IdleTimeoutDetails)(nil),      // 12: sockgate.v1.IdleTimeoutDetails
+	(*BackpressureDetails)(nil),     // 13: sockgate.v1.BackpressureDetails
+	(*ErrorDetails)(nil),            // 14: sockgate.v1.ErrorDetails
+	(*ClosedDetails)(nil),           // 15: sockgate.v1.ClosedDetails
+	(*DrainDetails)(nil),            // 16: sockgate.v1.DrainDetails
+	(*ControlDetails)(nil),          // 17: sockgate.v1.ControlDetails
+	(*GapDetails)(nil),              // 18: sockgate.v1.GapDetails
+	(*SnapshotCompleteDetails)(nil), // 19: sockgate.v1.SnapshotCompleteDetails
+	nil,                             // 20: sockgate.v1.ControlDetails.OutcomesEntry
+	nil,                             // 21: sockgate.v1.ControlDetails.SetLabelsEntry
+	nil,                             // 22: sockgate.v1.ControlDetails.ChangesEntry
+	nil,                             // 23: sockgate.v1.ControlDetails.NodesEntry
+	(*timestamppb.Timestamp)(nil),   // 24: google.protobuf.Timestamp
+	(*Connection)(nil),              // 25: sockgate.v1.Connection
+	(*durationpb.Duration)(nil),     // 26: google.protobuf.Duration
+	(CloseReason)(0),                // 27: sockgate.v1.CloseReason
 }
 var file_sockgate_v1_event_proto_depIdxs = []int32{
-	21, // 0: sockgate.v1.Event.time:type_name -> google.protobuf.Timestamp
+	24, // 0: sockgate.v1.Event.time:type_name -> google.protobuf.Timestamp
 	0,  // 1: sockgate.v1.Event.type:type_name -> sockgate.v1.EventType
-	22, // 2: sockgate.v1.Event.connection:type_name -> sockgate.v1.Connection
-	6,  // 3: sockgate.v1.Event.listener:type_name -> sockgate.v1.ListenerDetails
-	7,  // 4: sockgate.v1.Event.connected:type_name -> sockgate.v1.ConnectedDetails
-	8,  // 5: sockgate.v1.Event.data:type_name -> sockgate.v1.DataDetails
-	9,  // 6: sockgate.v1.Event.idle_timeout:type_name -> sockgate.v1.IdleTimeoutDetails
-	10, // 7: sockgate.v1.Event.backpressure:type_name -> sockgate.v1.BackpressureDetails
-	11, // 8: sockgate.v1.Event.error:type_name -> sockgate.v1.ErrorDetails
-	12, // 9: sockgate.v1.Event.closed:type_name -> sockgate.v1.ClosedDetails
-	13, // 10: sockgate.v1.Event.drain:type_name -> sockgate.v1.DrainDetails
-	14, // 11: sockgate.v1.Event.control:type_name -> sockgate.v1.ControlDetails
-	15, // 12: sockgate.v1.Event.gap:type_name -> sockgate.v1.GapDetails
-	16, // 13: sockgate.v1.Event.snapshot_complete:type_name -> sockgate.v1.SnapshotCompleteDetails
-	5,  // 14: sockgate.v1.Event.refused:type_name -> sockgate.v1.RefusedDetails
-	4,  // 15: sockgate.v1.Event.member:type_name -> sockgate.v1.NodeDetails
-	23, // 16: sockgate.v1.NodeDetails.silent:type_name -> google.protobuf.Duration
-	24, // 17: sockgate.v1.RefusedDetails.reason:type_name -> sockgate.v1.CloseReason
-	23, // 18: sockgate.v1.IdleTimeoutDetails.idle:type_name -> google.protobuf.Duration
-	23, // 19: sockgate.v1.BackpressureDetails.paused:type_name -> google.protobuf.Duration
-	1,  // 20: sockgate.v1.ErrorDetails.operation:type_name -> sockgate.v1.ErrorOperation
-	24, // 21: sockgate.v1.ClosedDetails.reason:type_name -> sockgate.v1.CloseReason
-	23, // 22: sockgate.v1.ClosedDetails.lifetime:type_name -> google.protobuf.Duration
-	21, // 23: sockgate.v1.DrainDetails.deadline:type_name -> google.protobuf.Timestamp
-	17, // 24: sockgate.v1.ControlDetails.outcomes:type_name -> sockgate.v1.ControlDetails.OutcomesEntry
-	18, // 25: sockgate.v1.ControlDetails.set_labels:type_name -> sockgate.v1.ControlDetails.SetLabelsEntry
-	19, // 26: sockgate.v1.ControlDetails.changes:type_name -> sockgate.v1.ControlDetails.ChangesEntry
-	20, // 27: sockgate.v1.ControlDetails.nodes:type_name -> sockgate.v1.ControlDetails.NodesEntry
-	2,  // 28: sockgate.v1.GapDetails.reason:type_name -> sockgate.v1.GapReason
-	29, // [29:29] is the sub-list for method output_type
-	29, // [29:29] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	25, // 2: sockgate.v1.Event.connection:type_name -> sockgate.v1.Connection
+	9,  // 3: sockgate.v1.Event.listener:type_name -> sockgate.v1.ListenerDetails
+	10, // 4: sockgate.v1.Event.connected:type_name -> sockgate.v1.ConnectedDetails
+	11, // 5: sockgate.v1.Event.data:type_name -> sockgate.v1.DataDetails
+	12, // 6: sockgate.v1.Event.idle_timeout:type_name -> sockgate.v1.IdleTimeoutDetails
+	13, // 7: sockgate.v1.Event.backpressure:type_name -> sockgate.v1.BackpressureDetails
+	14, // 8: sockgate.v1.Event.error:type_name -> sockgate.v1.ErrorDetails
+	15, // 9: sockgate.v1.Event.closed:type_name -> sockgate.v1.ClosedDetails
+	16, // 10: sockgate.v1.Event.drain:type_name -> sockgate.v1.DrainDetails
+	17, // 11: sockgate.v1.Event.control:type_name -> sockgate.v1.ControlDetails
+	18, // 12: sockgate.v1.Event.gap:type_name -> sockgate.v1.GapDetails
+	19, // 13: sockgate.v1.Event.snapshot_complete:type_name -> sockgate.v1.SnapshotCompleteDetails
+	8,  // 14: sockgate.v1.Event.refused:type_name -> sockgate.v1.RefusedDetails
+	7,  // 15: sockgate.v1.Event.member:type_name -> sockgate.v1.NodeDetails
+	5,  // 16: sockgate.v1.Event.handler:type_name -> sockgate.v1.HandlerDetails
+	6,  // 17: sockgate.v1.Event.stalled:type_name -> sockgate.v1.StalledDetails
+	26, // 18: sockgate.v1.StalledDetails.stalled:type_name -> google.protobuf.Duration
+	26, // 19: sockgate.v1.NodeDetails.silent:type_name -> google.protobuf.Duration
+	27, // 20: sockgate.v1.RefusedDetails.reason:type_name -> sockgate.v1.CloseReason
+	26, // 21: sockgate.v1.IdleTimeoutDetails.idle:type_name -> google.protobuf.Duration
+	26, // 22: sockgate.v1.BackpressureDetails.paused:type_name -> google.protobuf.Duration
+	1,  // 23: sockgate.v1.BackpressureDetails.cause:type_name -> sockgate.v1.BackpressureCause
+	2,  // 24: sockgate.v1.ErrorDetails.operation:type_name -> sockgate.v1.ErrorOperation
+	27, // 25: sockgate.v1.ClosedDetails.reason:type_name -> sockgate.v1.CloseReason
+	26, // 26: sockgate.v1.ClosedDetails.lifetime:type_name -> google.protobuf.Duration
+	24, // 27: sockgate.v1.DrainDetails.deadline:type_name -> google.protobuf.Timestamp
+	20, // 28: sockgate.v1.ControlDetails.outcomes:type_name -> sockgate.v1.ControlDetails.OutcomesEntry
+	21, // 29: sockgate.v1.ControlDetails.set_labels:type_name -> sockgate.v1.ControlDetails.SetLabelsEntry
+	22, // 30: sockgate.v1.ControlDetails.changes:type_name -> sockgate.v1.ControlDetails.ChangesEntry
+	23, // 31: sockgate.v1.ControlDetails.nodes:type_name -> sockgate.v1.ControlDetails.NodesEntry
+	3,  // 32: sockgate.v1.GapDetails.reason:type_name -> sockgate.v1.GapReason
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_sockgate_v1_event_proto_init() }
@@ -1969,14 +2323,16 @@ func file_sockgate_v1_event_proto_init() {
 		(*Event_SnapshotComplete)(nil),
 		(*Event_Refused)(nil),
 		(*Event_Member)(nil),
+		(*Event_Handler)(nil),
+		(*Event_Stalled)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sockgate_v1_event_proto_rawDesc), len(file_sockgate_v1_event_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   18,
+			NumEnums:      4,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -2257,7 +2257,8 @@ type Listener struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// The address that it is bound to, with the real port.
 	Address string `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
-	// The handler's name: `echo`, `sink`, or the name that an embedding program gave.
+	// The handler's name: `echo`, `sink`, `remote:` and the name under which instances attach, or the name that an
+	// embedding program gave.
 	Handler string `protobuf:"bytes,3,opt,name=handler,proto3" json:"handler,omitempty"`
 	// Whether it accepts connections.
 	Open bool `protobuf:"varint,4,opt,name=open,proto3" json:"open,omitempty"`
@@ -2269,6 +2270,11 @@ type Listener struct {
 	ClientAuth string `protobuf:"bytes,7,opt,name=client_auth,json=clientAuth,proto3" json:"client_auth,omitempty"`
 	// PROXY protocol: `off`, `optional` or `required`.
 	ProxyProtocol string `protobuf:"bytes,8,opt,name=proxy_protocol,json=proxyProtocol,proto3" json:"proxy_protocol,omitempty"`
+	// How received bytes are cut into frames, in the words of the listener's option, for example `length:2`; `raw` for as
+	// they come.
+	Framing string `protobuf:"bytes,9,opt,name=framing,proto3" json:"framing,omitempty"`
+	// Most bytes of a frame; 0 with `raw`.
+	MaxFrameBytes uint64 `protobuf:"varint,10,opt,name=max_frame_bytes,json=maxFrameBytes,proto3" json:"max_frame_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2359,6 +2365,20 @@ func (x *Listener) GetProxyProtocol() string {
 	return ""
 }
 
+func (x *Listener) GetFraming() string {
+	if x != nil {
+		return x.Framing
+	}
+	return ""
+}
+
+func (x *Listener) GetMaxFrameBytes() uint64 {
+	if x != nil {
+		return x.MaxFrameBytes
+	}
+	return 0
+}
+
 // Limits are the bounds in force. UpdateLimits can change all but low_water, idle_action, drain_timeout and
 // event_log_size. A connection over a limit of admission is closed at once, makes a REFUSED event (together with others
 // of the same second) and counts in Totals.refusals. Numbers of connections and of handshakes are at most
@@ -2419,7 +2439,23 @@ type Limits struct {
 	// Handlers' answers, and the tails of sends that the kernel took in part, have 1 MiB more; a connection whose
 	// handler's answer does not fit there is closed with QUEUE_BUDGET. Over three quarters of it, connections that have
 	// queued bytes are not read from. 0 means no limit.
-	QueueBudget   uint64 `protobuf:"varint,24,opt,name=queue_budget,json=queueBudget,proto3" json:"queue_budget,omitempty"`
+	QueueBudget uint64 `protobuf:"varint,24,opt,name=queue_budget,json=queueBudget,proto3" json:"queue_budget,omitempty"`
+	// How long a connection may wait for an instance of its remote handler; then it is closed with HANDLER_UNAVAILABLE. 0
+	// means that it does not wait. At most 1 hour.
+	HoldTimeout *durationpb.Duration `protobuf:"bytes,25,opt,name=hold_timeout,json=holdTimeout,proto3" json:"hold_timeout,omitempty"`
+	// Connections that may wait for an instance at once, of all handlers; further ones are closed with
+	// HANDLER_UNAVAILABLE. 0 means no limit.
+	MaxHeld uint64 `protobuf:"varint,26,opt,name=max_held,json=maxHeld,proto3" json:"max_held,omitempty"`
+	// How long a remote handler may take to send the first command for a new connection; then the connection is closed
+	// with HANDLER_TIMEOUT. 1 ms to 1 hour.
+	AdmitTimeout *durationpb.Duration `protobuf:"bytes,27,opt,name=admit_timeout,json=admitTimeout,proto3" json:"admit_timeout,omitempty"`
+	// Unacknowledged bytes of a connection at which reading from its peer pauses: 4 KiB to 1 MiB. A lane may ask for
+	// less. It holds for lanes that are opened later.
+	HandlerWindow uint64 `protobuf:"varint,28,opt,name=handler_window,json=handlerWindow,proto3" json:"handler_window,omitempty"`
+	// Bytes of all connections together that remote handlers have not acknowledged, and of frames that are not complete.
+	// Over three quarters of it, no connection of a remote handler is read from, until it is half empty. 0 means no
+	// limit.
+	HandlerBudget uint64 `protobuf:"varint,29,opt,name=handler_budget,json=handlerBudget,proto3" json:"handler_budget,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2618,6 +2654,41 @@ func (x *Limits) GetDeny() []string {
 func (x *Limits) GetQueueBudget() uint64 {
 	if x != nil {
 		return x.QueueBudget
+	}
+	return 0
+}
+
+func (x *Limits) GetHoldTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.HoldTimeout
+	}
+	return nil
+}
+
+func (x *Limits) GetMaxHeld() uint64 {
+	if x != nil {
+		return x.MaxHeld
+	}
+	return 0
+}
+
+func (x *Limits) GetAdmitTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.AdmitTimeout
+	}
+	return nil
+}
+
+func (x *Limits) GetHandlerWindow() uint64 {
+	if x != nil {
+		return x.HandlerWindow
+	}
+	return 0
+}
+
+func (x *Limits) GetHandlerBudget() uint64 {
+	if x != nil {
+		return x.HandlerBudget
 	}
 	return 0
 }
@@ -3683,6 +3754,563 @@ func (x *ForgetNodeResponse) GetFleet() *FleetResult {
 	return nil
 }
 
+// ListInstancesRequest asks for instances.
+type ListInstancesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only of this handler; empty: of all. At most 32 bytes.
+	Handler string `protobuf:"bytes,1,opt,name=handler,proto3" json:"handler,omitempty"`
+	// The nodes to ask; absent: all.
+	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListInstancesRequest) Reset() {
+	*x = ListInstancesRequest{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListInstancesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListInstancesRequest) ProtoMessage() {}
+
+func (x *ListInstancesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListInstancesRequest.ProtoReflect.Descriptor instead.
+func (*ListInstancesRequest) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *ListInstancesRequest) GetHandler() string {
+	if x != nil {
+		return x.Handler
+	}
+	return ""
+}
+
+func (x *ListInstancesRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
+// ListInstancesResponse has the instances.
+type ListInstancesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The instances, in the order of (handler, instance, node); 3 MiB of them. A node beyond that is an ERROR.
+	Instances []*Instance `protobuf:"bytes,1,rep,name=instances,proto3" json:"instances,omitempty"`
+	// The remote handlers, those without an instance too, in the order of (handler, node).
+	Handlers []*HandlerStatus `protobuf:"bytes,2,rep,name=handlers,proto3" json:"handlers,omitempty"`
+	// The nodes that were asked.
+	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListInstancesResponse) Reset() {
+	*x = ListInstancesResponse{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListInstancesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListInstancesResponse) ProtoMessage() {}
+
+func (x *ListInstancesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListInstancesResponse.ProtoReflect.Descriptor instead.
+func (*ListInstancesResponse) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *ListInstancesResponse) GetInstances() []*Instance {
+	if x != nil {
+		return x.Instances
+	}
+	return nil
+}
+
+func (x *ListInstancesResponse) GetHandlers() []*HandlerStatus {
+	if x != nil {
+		return x.Handlers
+	}
+	return nil
+}
+
+func (x *ListInstancesResponse) GetFleet() *FleetResult {
+	if x != nil {
+		return x.Fleet
+	}
+	return nil
+}
+
+// HandlerStatus is a remote handler of one node at one moment.
+type HandlerStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The handler's name.
+	Handler string `protobuf:"bytes,1,opt,name=handler,proto3" json:"handler,omitempty"`
+	// The node's name.
+	Node string `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	// Lanes that are attached.
+	Lanes uint32 `protobuf:"varint,3,opt,name=lanes,proto3" json:"lanes,omitempty"`
+	// Connections that a lane owns.
+	Connections uint64 `protobuf:"varint,4,opt,name=connections,proto3" json:"connections,omitempty"`
+	// Connections that wait for a lane.
+	Held uint64 `protobuf:"varint,5,opt,name=held,proto3" json:"held,omitempty"`
+	// Connections that were closed with HANDLER_UNAVAILABLE, HANDLER_TIMEOUT and HANDLER_FAILED since the node began.
+	Failed uint64 `protobuf:"varint,6,opt,name=failed,proto3" json:"failed,omitempty"`
+	// Commands that named a connection that was not their lane's, since the node began. They were ignored.
+	IgnoredCommands uint64 `protobuf:"varint,7,opt,name=ignored_commands,json=ignoredCommands,proto3" json:"ignored_commands,omitempty"`
+	// Bytes that are not acknowledged.
+	UnacknowledgedBytes uint64 `protobuf:"varint,8,opt,name=unacknowledged_bytes,json=unacknowledgedBytes,proto3" json:"unacknowledged_bytes,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *HandlerStatus) Reset() {
+	*x = HandlerStatus{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HandlerStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HandlerStatus) ProtoMessage() {}
+
+func (x *HandlerStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HandlerStatus.ProtoReflect.Descriptor instead.
+func (*HandlerStatus) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *HandlerStatus) GetHandler() string {
+	if x != nil {
+		return x.Handler
+	}
+	return ""
+}
+
+func (x *HandlerStatus) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *HandlerStatus) GetLanes() uint32 {
+	if x != nil {
+		return x.Lanes
+	}
+	return 0
+}
+
+func (x *HandlerStatus) GetConnections() uint64 {
+	if x != nil {
+		return x.Connections
+	}
+	return 0
+}
+
+func (x *HandlerStatus) GetHeld() uint64 {
+	if x != nil {
+		return x.Held
+	}
+	return 0
+}
+
+func (x *HandlerStatus) GetFailed() uint64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *HandlerStatus) GetIgnoredCommands() uint64 {
+	if x != nil {
+		return x.IgnoredCommands
+	}
+	return 0
+}
+
+func (x *HandlerStatus) GetUnacknowledgedBytes() uint64 {
+	if x != nil {
+		return x.UnacknowledgedBytes
+	}
+	return 0
+}
+
+// Instance is one program that is attached to one node.
+type Instance struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The handler's name.
+	Handler string `protobuf:"bytes,1,opt,name=handler,proto3" json:"handler,omitempty"`
+	// The instance's name.
+	Instance string `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"`
+	// The node's name.
+	Node string `protobuf:"bytes,3,opt,name=node,proto3" json:"node,omitempty"`
+	// Its lanes.
+	Lanes uint32 `protobuf:"varint,4,opt,name=lanes,proto3" json:"lanes,omitempty"`
+	// Connections that it owns.
+	Connections uint64 `protobuf:"varint,5,opt,name=connections,proto3" json:"connections,omitempty"`
+	// Bytes that it has not acknowledged.
+	UnacknowledgedBytes uint64 `protobuf:"varint,6,opt,name=unacknowledged_bytes,json=unacknowledgedBytes,proto3" json:"unacknowledged_bytes,omitempty"`
+	// How long the connection that has waited longest for an acknowledgement has waited; absent when none waits.
+	UnacknowledgedAge *durationpb.Duration `protobuf:"bytes,7,opt,name=unacknowledged_age,json=unacknowledgedAge,proto3" json:"unacknowledged_age,omitempty"`
+	// Deliveries with data so far.
+	Deliveries uint64 `protobuf:"varint,8,opt,name=deliveries,proto3" json:"deliveries,omitempty"`
+	// Commands so far.
+	Commands uint64 `protobuf:"varint,9,opt,name=commands,proto3" json:"commands,omitempty"`
+	// Bytes delivered so far.
+	BytesDelivered uint64 `protobuf:"varint,10,opt,name=bytes_delivered,json=bytesDelivered,proto3" json:"bytes_delivered,omitempty"`
+	// Bytes of commands so far.
+	BytesCommanded uint64 `protobuf:"varint,11,opt,name=bytes_commanded,json=bytesCommanded,proto3" json:"bytes_commanded,omitempty"`
+	// Whether all of its lanes drain.
+	Draining bool `protobuf:"varint,12,opt,name=draining,proto3" json:"draining,omitempty"`
+	// When its oldest lane was opened.
+	AttachedAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=attached_at,json=attachedAt,proto3" json:"attached_at,omitempty"`
+	// The caller's identity, as Caller has it.
+	Actor string `protobuf:"bytes,14,opt,name=actor,proto3" json:"actor,omitempty"`
+	// How long nothing has come from it, of its most silent lane.
+	Silent        *durationpb.Duration `protobuf:"bytes,15,opt,name=silent,proto3" json:"silent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Instance) Reset() {
+	*x = Instance{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Instance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Instance) ProtoMessage() {}
+
+func (x *Instance) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Instance.ProtoReflect.Descriptor instead.
+func (*Instance) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *Instance) GetHandler() string {
+	if x != nil {
+		return x.Handler
+	}
+	return ""
+}
+
+func (x *Instance) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
+}
+
+func (x *Instance) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Instance) GetLanes() uint32 {
+	if x != nil {
+		return x.Lanes
+	}
+	return 0
+}
+
+func (x *Instance) GetConnections() uint64 {
+	if x != nil {
+		return x.Connections
+	}
+	return 0
+}
+
+func (x *Instance) GetUnacknowledgedBytes() uint64 {
+	if x != nil {
+		return x.UnacknowledgedBytes
+	}
+	return 0
+}
+
+func (x *Instance) GetUnacknowledgedAge() *durationpb.Duration {
+	if x != nil {
+		return x.UnacknowledgedAge
+	}
+	return nil
+}
+
+func (x *Instance) GetDeliveries() uint64 {
+	if x != nil {
+		return x.Deliveries
+	}
+	return 0
+}
+
+func (x *Instance) GetCommands() uint64 {
+	if x != nil {
+		return x.Commands
+	}
+	return 0
+}
+
+func (x *Instance) GetBytesDelivered() uint64 {
+	if x != nil {
+		return x.BytesDelivered
+	}
+	return 0
+}
+
+func (x *Instance) GetBytesCommanded() uint64 {
+	if x != nil {
+		return x.BytesCommanded
+	}
+	return 0
+}
+
+func (x *Instance) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
+}
+
+func (x *Instance) GetAttachedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AttachedAt
+	}
+	return nil
+}
+
+func (x *Instance) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *Instance) GetSilent() *durationpb.Duration {
+	if x != nil {
+		return x.Silent
+	}
+	return nil
+}
+
+// DrainInstanceRequest names the instance to drain.
+type DrainInstanceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The handler's name. Required.
+	Handler string `protobuf:"bytes,1,opt,name=handler,proto3" json:"handler,omitempty"`
+	// The instance's name. Required.
+	Instance string `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"`
+	// Within this time its connections move, each when nothing of it is unacknowledged, and at the end all the same; up
+	// to 1 hour. Absent means 30 s; 0 moves all at once.
+	Timeout *durationpb.Duration `protobuf:"bytes,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// Text for the record; at most 256 bytes.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The nodes to ask; absent: all.
+	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainInstanceRequest) Reset() {
+	*x = DrainInstanceRequest{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainInstanceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainInstanceRequest) ProtoMessage() {}
+
+func (x *DrainInstanceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainInstanceRequest.ProtoReflect.Descriptor instead.
+func (*DrainInstanceRequest) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *DrainInstanceRequest) GetHandler() string {
+	if x != nil {
+		return x.Handler
+	}
+	return ""
+}
+
+func (x *DrainInstanceRequest) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
+}
+
+func (x *DrainInstanceRequest) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+func (x *DrainInstanceRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *DrainInstanceRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
+// DrainInstanceResponse says what drains.
+type DrainInstanceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Lanes that drain now.
+	Lanes uint32 `protobuf:"varint,1,opt,name=lanes,proto3" json:"lanes,omitempty"`
+	// Connections that they own.
+	Connections uint64 `protobuf:"varint,2,opt,name=connections,proto3" json:"connections,omitempty"`
+	// Other lanes of the handler that do not drain, on the same nodes. With 0, connections stay until the end of the
+	// time, and are held then.
+	OtherLanes uint32 `protobuf:"varint,3,opt,name=other_lanes,json=otherLanes,proto3" json:"other_lanes,omitempty"`
+	// The nodes that were asked.
+	Fleet         *FleetResult `protobuf:"bytes,20,opt,name=fleet,proto3" json:"fleet,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainInstanceResponse) Reset() {
+	*x = DrainInstanceResponse{}
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainInstanceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainInstanceResponse) ProtoMessage() {}
+
+func (x *DrainInstanceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainInstanceResponse.ProtoReflect.Descriptor instead.
+func (*DrainInstanceResponse) Descriptor() ([]byte, []int) {
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *DrainInstanceResponse) GetLanes() uint32 {
+	if x != nil {
+		return x.Lanes
+	}
+	return 0
+}
+
+func (x *DrainInstanceResponse) GetConnections() uint64 {
+	if x != nil {
+		return x.Connections
+	}
+	return 0
+}
+
+func (x *DrainInstanceResponse) GetOtherLanes() uint32 {
+	if x != nil {
+		return x.OtherLanes
+	}
+	return 0
+}
+
+func (x *DrainInstanceResponse) GetFleet() *FleetResult {
+	if x != nil {
+		return x.Fleet
+	}
+	return nil
+}
+
 // Totals are counters since the start of the incarnation.
 type Totals struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3722,14 +4350,20 @@ type Totals struct {
 	// How often reading from a peer was paused for a receive rate.
 	RatePauses uint64 `protobuf:"varint,17,opt,name=rate_pauses,json=ratePauses,proto3" json:"rate_pauses,omitempty"`
 	// Calls of the control plane that were denied, keyed by the error's reason, for example `ROLE_REQUIRED`.
-	DeniedCalls   map[string]uint64 `protobuf:"bytes,18,rep,name=denied_calls,json=deniedCalls,proto3" json:"denied_calls,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	DeniedCalls map[string]uint64 `protobuf:"bytes,18,rep,name=denied_calls,json=deniedCalls,proto3" json:"denied_calls,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// How often a handler paused reading from a peer.
+	HandlerPauses uint64 `protobuf:"varint,19,opt,name=handler_pauses,json=handlerPauses,proto3" json:"handler_pauses,omitempty"`
+	// Connections that wait for an instance of their remote handler now.
+	Held uint64 `protobuf:"varint,20,opt,name=held,proto3" json:"held,omitempty"`
+	// Bytes that remote handlers have not acknowledged, and of frames that are not complete, now.
+	UnacknowledgedBytes uint64 `protobuf:"varint,21,opt,name=unacknowledged_bytes,json=unacknowledgedBytes,proto3" json:"unacknowledged_bytes,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Totals) Reset() {
 	*x = Totals{}
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[43]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3741,7 +4375,7 @@ func (x *Totals) String() string {
 func (*Totals) ProtoMessage() {}
 
 func (x *Totals) ProtoReflect() protoreflect.Message {
-	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[43]
+	mi := &file_sockgate_v1_gateway_service_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3754,7 +4388,7 @@ func (x *Totals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Totals.ProtoReflect.Descriptor instead.
 func (*Totals) Descriptor() ([]byte, []int) {
-	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{43}
+	return file_sockgate_v1_gateway_service_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Totals) GetConnections() uint64 {
@@ -3881,6 +4515,27 @@ func (x *Totals) GetDeniedCalls() map[string]uint64 {
 		return x.DeniedCalls
 	}
 	return nil
+}
+
+func (x *Totals) GetHandlerPauses() uint64 {
+	if x != nil {
+		return x.HandlerPauses
+	}
+	return 0
+}
+
+func (x *Totals) GetHeld() uint64 {
+	if x != nil {
+		return x.Held
+	}
+	return 0
+}
+
+func (x *Totals) GetUnacknowledgedBytes() uint64 {
+	if x != nil {
+		return x.UnacknowledgedBytes
+	}
+	return 0
 }
 
 var File_sockgate_v1_gateway_service_proto protoreflect.FileDescriptor
@@ -4057,7 +4712,7 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"heap_bytes\x18\x02 \x01(\x04R\theapBytes\x12\x1e\n" +
 	"\n" +
 	"goroutines\x18\x03 \x01(\x04R\n" +
-	"goroutines\"\xe2\x01\n" +
+	"goroutines\"\xa4\x02\n" +
 	"\bListener\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x18\n" +
@@ -4067,8 +4722,10 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\x03tls\x18\x06 \x01(\bR\x03tls\x12\x1f\n" +
 	"\vclient_auth\x18\a \x01(\tR\n" +
 	"clientAuth\x12%\n" +
-	"\x0eproxy_protocol\x18\b \x01(\tR\rproxyProtocol\"\x8c\n" +
-	"\n" +
+	"\x0eproxy_protocol\x18\b \x01(\tR\rproxyProtocol\x12\x18\n" +
+	"\aframing\x18\t \x01(\tR\aframing\x12&\n" +
+	"\x0fmax_frame_bytes\x18\n" +
+	" \x01(\x04R\rmaxFrameBytes\"\x8d\f\n" +
 	"\x06Limits\x12'\n" +
 	"\x0fmax_connections\x18\x01 \x01(\x04R\x0emaxConnections\x12'\n" +
 	"\n" +
@@ -4097,7 +4754,12 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\x12first_byte_timeout\x18\x15 \x01(\v2\x19.google.protobuf.DurationR\x10firstByteTimeout\x12\x14\n" +
 	"\x05allow\x18\x16 \x03(\tR\x05allow\x12\x12\n" +
 	"\x04deny\x18\x17 \x03(\tR\x04deny\x12)\n" +
-	"\fqueue_budget\x18\x18 \x01(\x04B\x06ҥ\x19\x02\x18\x01R\vqueueBudget\x1aF\n" +
+	"\fqueue_budget\x18\x18 \x01(\x04B\x06ҥ\x19\x02\x18\x01R\vqueueBudget\x12<\n" +
+	"\fhold_timeout\x18\x19 \x01(\v2\x19.google.protobuf.DurationR\vholdTimeout\x12\x19\n" +
+	"\bmax_held\x18\x1a \x01(\x04R\amaxHeld\x12F\n" +
+	"\radmit_timeout\x18\x1b \x01(\v2\x19.google.protobuf.DurationB\x06ҥ\x19\x02\x10\x01R\fadmitTimeout\x12/\n" +
+	"\x0ehandler_window\x18\x1c \x01(\x04B\bҥ\x19\x04\x10\x01\x18\x01R\rhandlerWindow\x12-\n" +
+	"\x0ehandler_budget\x18\x1d \x01(\x04B\x06ҥ\x19\x02\x18\x01R\rhandlerBudget\x1aF\n" +
 	"\x18ListenerConnectionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"M\n" +
@@ -4175,7 +4837,55 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"k\n" +
 	"\x12ForgetNodeResponse\x12%\n" +
 	"\x04node\x18\x01 \x01(\v2\x11.sockgate.v1.NodeR\x04node\x12.\n" +
-	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"\xfe\x06\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"Z\n" +
+	"\x14ListInstancesRequest\x12\x18\n" +
+	"\ahandler\x18\x01 \x01(\tR\ahandler\x12(\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"\xb4\x01\n" +
+	"\x15ListInstancesResponse\x123\n" +
+	"\tinstances\x18\x01 \x03(\v2\x15.sockgate.v1.InstanceR\tinstances\x126\n" +
+	"\bhandlers\x18\x02 \x03(\v2\x1a.sockgate.v1.HandlerStatusR\bhandlers\x12.\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"\xff\x01\n" +
+	"\rHandlerStatus\x12\x18\n" +
+	"\ahandler\x18\x01 \x01(\tR\ahandler\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x12\x14\n" +
+	"\x05lanes\x18\x03 \x01(\rR\x05lanes\x12 \n" +
+	"\vconnections\x18\x04 \x01(\x04R\vconnections\x12\x12\n" +
+	"\x04held\x18\x05 \x01(\x04R\x04held\x12\x16\n" +
+	"\x06failed\x18\x06 \x01(\x04R\x06failed\x12)\n" +
+	"\x10ignored_commands\x18\a \x01(\x04R\x0fignoredCommands\x121\n" +
+	"\x14unacknowledged_bytes\x18\b \x01(\x04R\x13unacknowledgedBytes\"\xb9\x04\n" +
+	"\bInstance\x12\x18\n" +
+	"\ahandler\x18\x01 \x01(\tR\ahandler\x12\x1a\n" +
+	"\binstance\x18\x02 \x01(\tR\binstance\x12\x12\n" +
+	"\x04node\x18\x03 \x01(\tR\x04node\x12\x14\n" +
+	"\x05lanes\x18\x04 \x01(\rR\x05lanes\x12 \n" +
+	"\vconnections\x18\x05 \x01(\x04R\vconnections\x121\n" +
+	"\x14unacknowledged_bytes\x18\x06 \x01(\x04R\x13unacknowledgedBytes\x12H\n" +
+	"\x12unacknowledged_age\x18\a \x01(\v2\x19.google.protobuf.DurationR\x11unacknowledgedAge\x12\x1e\n" +
+	"\n" +
+	"deliveries\x18\b \x01(\x04R\n" +
+	"deliveries\x12\x1a\n" +
+	"\bcommands\x18\t \x01(\x04R\bcommands\x12'\n" +
+	"\x0fbytes_delivered\x18\n" +
+	" \x01(\x04R\x0ebytesDelivered\x12'\n" +
+	"\x0fbytes_commanded\x18\v \x01(\x04R\x0ebytesCommanded\x12\x1a\n" +
+	"\bdraining\x18\f \x01(\bR\bdraining\x12;\n" +
+	"\vattached_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"attachedAt\x12\x14\n" +
+	"\x05actor\x18\x0e \x01(\tR\x05actor\x121\n" +
+	"\x06silent\x18\x0f \x01(\v2\x19.google.protobuf.DurationR\x06silent\"\xc3\x01\n" +
+	"\x14DrainInstanceRequest\x12\x18\n" +
+	"\ahandler\x18\x01 \x01(\tR\ahandler\x12\x1a\n" +
+	"\binstance\x18\x02 \x01(\tR\binstance\x123\n" +
+	"\atimeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12(\n" +
+	"\x05scope\x18\x14 \x01(\v2\x12.sockgate.v1.ScopeR\x05scope\"\xa0\x01\n" +
+	"\x15DrainInstanceResponse\x12\x14\n" +
+	"\x05lanes\x18\x01 \x01(\rR\x05lanes\x12 \n" +
+	"\vconnections\x18\x02 \x01(\x04R\vconnections\x12\x1f\n" +
+	"\vother_lanes\x18\x03 \x01(\rR\n" +
+	"otherLanes\x12.\n" +
+	"\x05fleet\x18\x14 \x01(\v2\x18.sockgate.v1.FleetResultR\x05fleet\"\xec\a\n" +
 	"\x06Totals\x12 \n" +
 	"\vconnections\x18\x01 \x01(\x04R\vconnections\x12\x1a\n" +
 	"\baccepted\x18\x02 \x01(\x04R\baccepted\x12\x18\n" +
@@ -4198,7 +4908,10 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\fqueued_bytes\x18\x10 \x01(\x04R\vqueuedBytes\x12\x1f\n" +
 	"\vrate_pauses\x18\x11 \x01(\x04R\n" +
 	"ratePauses\x12G\n" +
-	"\fdenied_calls\x18\x12 \x03(\v2$.sockgate.v1.Totals.DeniedCallsEntryR\vdeniedCalls\x1a9\n" +
+	"\fdenied_calls\x18\x12 \x03(\v2$.sockgate.v1.Totals.DeniedCallsEntryR\vdeniedCalls\x12%\n" +
+	"\x0ehandler_pauses\x18\x13 \x01(\x04R\rhandlerPauses\x12\x12\n" +
+	"\x04held\x18\x14 \x01(\x04R\x04held\x121\n" +
+	"\x14unacknowledged_bytes\x18\x15 \x01(\x04R\x13unacknowledgedBytes\x1a9\n" +
 	"\vClosedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\x1a;\n" +
@@ -4216,7 +4929,7 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\bSendWait\x12\x19\n" +
 	"\x15SEND_WAIT_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10SEND_WAIT_QUEUED\x10\x01\x12\x15\n" +
-	"\x11SEND_WAIT_WRITTEN\x10\x022\xba\v\n" +
+	"\x11SEND_WAIT_WRITTEN\x10\x022\xf9\f\n" +
 	"\x0eGatewayService\x12e\n" +
 	"\x0fListConnections\x12#.sockgate.v1.ListConnectionsRequest\x1a$.sockgate.v1.ListConnectionsResponse\"\aȥ\x19\x01\x90\x02\x01\x12h\n" +
 	"\x10CountConnections\x12$.sockgate.v1.CountConnectionsRequest\x1a%.sockgate.v1.CountConnectionsResponse\"\aȥ\x19\x01\x90\x02\x01\x12_\n" +
@@ -4236,7 +4949,9 @@ const file_sockgate_v1_gateway_service_proto_rawDesc = "" +
 	"\tRemoveBan\x12\x1d.sockgate.v1.RemoveBanRequest\x1a\x1e.sockgate.v1.RemoveBanResponse\"\x04ȥ\x19\x02\x12S\n" +
 	"\tListNodes\x12\x1d.sockgate.v1.ListNodesRequest\x1a\x1e.sockgate.v1.ListNodesResponse\"\aȥ\x19\x01\x90\x02\x01\x12S\n" +
 	"\n" +
-	"ForgetNode\x12\x1e.sockgate.v1.ForgetNodeRequest\x1a\x1f.sockgate.v1.ForgetNodeResponse\"\x04ȥ\x19\x03B9Z7github.com/sockgate/sockgate/gen/sockgate/v1;sockgatev1b\x06proto3"
+	"ForgetNode\x12\x1e.sockgate.v1.ForgetNodeRequest\x1a\x1f.sockgate.v1.ForgetNodeResponse\"\x04ȥ\x19\x03\x12_\n" +
+	"\rListInstances\x12!.sockgate.v1.ListInstancesRequest\x1a\".sockgate.v1.ListInstancesResponse\"\aȥ\x19\x01\x90\x02\x01\x12\\\n" +
+	"\rDrainInstance\x12!.sockgate.v1.DrainInstanceRequest\x1a\".sockgate.v1.DrainInstanceResponse\"\x04ȥ\x19\x02B9Z7github.com/sockgate/sockgate/gen/sockgate/v1;sockgatev1b\x06proto3"
 
 var (
 	file_sockgate_v1_gateway_service_proto_rawDescOnce sync.Once
@@ -4251,7 +4966,7 @@ func file_sockgate_v1_gateway_service_proto_rawDescGZIP() []byte {
 }
 
 var file_sockgate_v1_gateway_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_sockgate_v1_gateway_service_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
+var file_sockgate_v1_gateway_service_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_sockgate_v1_gateway_service_proto_goTypes = []any{
 	(ListState)(0),                   // 0: sockgate.v1.ListState
 	(SendWait)(0),                    // 1: sockgate.v1.SendWait
@@ -4298,153 +5013,175 @@ var file_sockgate_v1_gateway_service_proto_goTypes = []any{
 	(*ListNodesResponse)(nil),        // 42: sockgate.v1.ListNodesResponse
 	(*ForgetNodeRequest)(nil),        // 43: sockgate.v1.ForgetNodeRequest
 	(*ForgetNodeResponse)(nil),       // 44: sockgate.v1.ForgetNodeResponse
-	(*Totals)(nil),                   // 45: sockgate.v1.Totals
-	nil,                              // 46: sockgate.v1.SetLabelsRequest.SetEntry
-	nil,                              // 47: sockgate.v1.Limits.ListenerConnectionsEntry
-	nil,                              // 48: sockgate.v1.Totals.ClosedEntry
-	nil,                              // 49: sockgate.v1.Totals.RefusalsEntry
-	nil,                              // 50: sockgate.v1.Totals.DeniedCallsEntry
-	(*Scope)(nil),                    // 51: sockgate.v1.Scope
-	(*Connection)(nil),               // 52: sockgate.v1.Connection
-	(*FleetResult)(nil),              // 53: sockgate.v1.FleetResult
-	(*durationpb.Duration)(nil),      // 54: google.protobuf.Duration
-	(Outcome)(0),                     // 55: sockgate.v1.Outcome
-	(*TargetOutcome)(nil),            // 56: sockgate.v1.TargetOutcome
-	(*timestamppb.Timestamp)(nil),    // 57: google.protobuf.Timestamp
-	(EventType)(0),                   // 58: sockgate.v1.EventType
-	(*Event)(nil),                    // 59: sockgate.v1.Event
-	(*FleetInfo)(nil),                // 60: sockgate.v1.FleetInfo
-	(Role)(0),                        // 61: sockgate.v1.Role
-	(*fieldmaskpb.FieldMask)(nil),    // 62: google.protobuf.FieldMask
-	(*Node)(nil),                     // 63: sockgate.v1.Node
+	(*ListInstancesRequest)(nil),     // 45: sockgate.v1.ListInstancesRequest
+	(*ListInstancesResponse)(nil),    // 46: sockgate.v1.ListInstancesResponse
+	(*HandlerStatus)(nil),            // 47: sockgate.v1.HandlerStatus
+	(*Instance)(nil),                 // 48: sockgate.v1.Instance
+	(*DrainInstanceRequest)(nil),     // 49: sockgate.v1.DrainInstanceRequest
+	(*DrainInstanceResponse)(nil),    // 50: sockgate.v1.DrainInstanceResponse
+	(*Totals)(nil),                   // 51: sockgate.v1.Totals
+	nil,                              // 52: sockgate.v1.SetLabelsRequest.SetEntry
+	nil,                              // 53: sockgate.v1.Limits.ListenerConnectionsEntry
+	nil,                              // 54: sockgate.v1.Totals.ClosedEntry
+	nil,                              // 55: sockgate.v1.Totals.RefusalsEntry
+	nil,                              // 56: sockgate.v1.Totals.DeniedCallsEntry
+	(*Scope)(nil),                    // 57: sockgate.v1.Scope
+	(*Connection)(nil),               // 58: sockgate.v1.Connection
+	(*FleetResult)(nil),              // 59: sockgate.v1.FleetResult
+	(*durationpb.Duration)(nil),      // 60: google.protobuf.Duration
+	(Outcome)(0),                     // 61: sockgate.v1.Outcome
+	(*TargetOutcome)(nil),            // 62: sockgate.v1.TargetOutcome
+	(*timestamppb.Timestamp)(nil),    // 63: google.protobuf.Timestamp
+	(EventType)(0),                   // 64: sockgate.v1.EventType
+	(*Event)(nil),                    // 65: sockgate.v1.Event
+	(*FleetInfo)(nil),                // 66: sockgate.v1.FleetInfo
+	(Role)(0),                        // 67: sockgate.v1.Role
+	(*fieldmaskpb.FieldMask)(nil),    // 68: google.protobuf.FieldMask
+	(*Node)(nil),                     // 69: sockgate.v1.Node
 }
 var file_sockgate_v1_gateway_service_proto_depIdxs = []int32{
 	0,   // 0: sockgate.v1.ListConnectionsRequest.state:type_name -> sockgate.v1.ListState
-	51,  // 1: sockgate.v1.ListConnectionsRequest.scope:type_name -> sockgate.v1.Scope
-	52,  // 2: sockgate.v1.ListConnectionsResponse.connections:type_name -> sockgate.v1.Connection
-	53,  // 3: sockgate.v1.ListConnectionsResponse.fleet:type_name -> sockgate.v1.FleetResult
+	57,  // 1: sockgate.v1.ListConnectionsRequest.scope:type_name -> sockgate.v1.Scope
+	58,  // 2: sockgate.v1.ListConnectionsResponse.connections:type_name -> sockgate.v1.Connection
+	59,  // 3: sockgate.v1.ListConnectionsResponse.fleet:type_name -> sockgate.v1.FleetResult
 	0,   // 4: sockgate.v1.CountConnectionsRequest.state:type_name -> sockgate.v1.ListState
-	51,  // 5: sockgate.v1.CountConnectionsRequest.scope:type_name -> sockgate.v1.Scope
+	57,  // 5: sockgate.v1.CountConnectionsRequest.scope:type_name -> sockgate.v1.Scope
 	6,   // 6: sockgate.v1.CountConnectionsResponse.groups:type_name -> sockgate.v1.ConnectionGroup
-	53,  // 7: sockgate.v1.CountConnectionsResponse.fleet:type_name -> sockgate.v1.FleetResult
-	51,  // 8: sockgate.v1.GetConnectionRequest.scope:type_name -> sockgate.v1.Scope
-	52,  // 9: sockgate.v1.GetConnectionResponse.connection:type_name -> sockgate.v1.Connection
-	53,  // 10: sockgate.v1.GetConnectionResponse.fleet:type_name -> sockgate.v1.FleetResult
+	59,  // 7: sockgate.v1.CountConnectionsResponse.fleet:type_name -> sockgate.v1.FleetResult
+	57,  // 8: sockgate.v1.GetConnectionRequest.scope:type_name -> sockgate.v1.Scope
+	58,  // 9: sockgate.v1.GetConnectionResponse.connection:type_name -> sockgate.v1.Connection
+	59,  // 10: sockgate.v1.GetConnectionResponse.fleet:type_name -> sockgate.v1.FleetResult
 	1,   // 11: sockgate.v1.SendRequest.wait:type_name -> sockgate.v1.SendWait
-	54,  // 12: sockgate.v1.SendRequest.wait_timeout:type_name -> google.protobuf.Duration
-	51,  // 13: sockgate.v1.SendRequest.scope:type_name -> sockgate.v1.Scope
-	55,  // 14: sockgate.v1.SendResponse.outcome:type_name -> sockgate.v1.Outcome
-	53,  // 15: sockgate.v1.SendResponse.fleet:type_name -> sockgate.v1.FleetResult
-	51,  // 16: sockgate.v1.BroadcastRequest.scope:type_name -> sockgate.v1.Scope
-	56,  // 17: sockgate.v1.BroadcastResponse.failures:type_name -> sockgate.v1.TargetOutcome
-	53,  // 18: sockgate.v1.BroadcastResponse.fleet:type_name -> sockgate.v1.FleetResult
-	54,  // 19: sockgate.v1.KickRequest.flush_timeout:type_name -> google.protobuf.Duration
-	54,  // 20: sockgate.v1.KickRequest.ban_duration:type_name -> google.protobuf.Duration
-	51,  // 21: sockgate.v1.KickRequest.scope:type_name -> sockgate.v1.Scope
-	56,  // 22: sockgate.v1.KickResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
-	53,  // 23: sockgate.v1.KickResponse.fleet:type_name -> sockgate.v1.FleetResult
-	46,  // 24: sockgate.v1.SetLabelsRequest.set:type_name -> sockgate.v1.SetLabelsRequest.SetEntry
-	51,  // 25: sockgate.v1.SetLabelsRequest.scope:type_name -> sockgate.v1.Scope
-	56,  // 26: sockgate.v1.SetLabelsResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
-	53,  // 27: sockgate.v1.SetLabelsResponse.fleet:type_name -> sockgate.v1.FleetResult
-	54,  // 28: sockgate.v1.ShutdownRequest.grace_period:type_name -> google.protobuf.Duration
-	51,  // 29: sockgate.v1.ShutdownRequest.scope:type_name -> sockgate.v1.Scope
-	57,  // 30: sockgate.v1.ShutdownResponse.deadline:type_name -> google.protobuf.Timestamp
-	53,  // 31: sockgate.v1.ShutdownResponse.fleet:type_name -> sockgate.v1.FleetResult
-	58,  // 32: sockgate.v1.StreamEventsRequest.types:type_name -> sockgate.v1.EventType
-	51,  // 33: sockgate.v1.StreamEventsRequest.scope:type_name -> sockgate.v1.Scope
-	59,  // 34: sockgate.v1.StreamEventsResponse.events:type_name -> sockgate.v1.Event
-	51,  // 35: sockgate.v1.GetGatewayRequest.scope:type_name -> sockgate.v1.Scope
-	57,  // 36: sockgate.v1.GetGatewayResponse.started_at:type_name -> google.protobuf.Timestamp
-	54,  // 37: sockgate.v1.GetGatewayResponse.uptime:type_name -> google.protobuf.Duration
+	60,  // 12: sockgate.v1.SendRequest.wait_timeout:type_name -> google.protobuf.Duration
+	57,  // 13: sockgate.v1.SendRequest.scope:type_name -> sockgate.v1.Scope
+	61,  // 14: sockgate.v1.SendResponse.outcome:type_name -> sockgate.v1.Outcome
+	59,  // 15: sockgate.v1.SendResponse.fleet:type_name -> sockgate.v1.FleetResult
+	57,  // 16: sockgate.v1.BroadcastRequest.scope:type_name -> sockgate.v1.Scope
+	62,  // 17: sockgate.v1.BroadcastResponse.failures:type_name -> sockgate.v1.TargetOutcome
+	59,  // 18: sockgate.v1.BroadcastResponse.fleet:type_name -> sockgate.v1.FleetResult
+	60,  // 19: sockgate.v1.KickRequest.flush_timeout:type_name -> google.protobuf.Duration
+	60,  // 20: sockgate.v1.KickRequest.ban_duration:type_name -> google.protobuf.Duration
+	57,  // 21: sockgate.v1.KickRequest.scope:type_name -> sockgate.v1.Scope
+	62,  // 22: sockgate.v1.KickResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
+	59,  // 23: sockgate.v1.KickResponse.fleet:type_name -> sockgate.v1.FleetResult
+	52,  // 24: sockgate.v1.SetLabelsRequest.set:type_name -> sockgate.v1.SetLabelsRequest.SetEntry
+	57,  // 25: sockgate.v1.SetLabelsRequest.scope:type_name -> sockgate.v1.Scope
+	62,  // 26: sockgate.v1.SetLabelsResponse.outcomes:type_name -> sockgate.v1.TargetOutcome
+	59,  // 27: sockgate.v1.SetLabelsResponse.fleet:type_name -> sockgate.v1.FleetResult
+	60,  // 28: sockgate.v1.ShutdownRequest.grace_period:type_name -> google.protobuf.Duration
+	57,  // 29: sockgate.v1.ShutdownRequest.scope:type_name -> sockgate.v1.Scope
+	63,  // 30: sockgate.v1.ShutdownResponse.deadline:type_name -> google.protobuf.Timestamp
+	59,  // 31: sockgate.v1.ShutdownResponse.fleet:type_name -> sockgate.v1.FleetResult
+	64,  // 32: sockgate.v1.StreamEventsRequest.types:type_name -> sockgate.v1.EventType
+	57,  // 33: sockgate.v1.StreamEventsRequest.scope:type_name -> sockgate.v1.Scope
+	65,  // 34: sockgate.v1.StreamEventsResponse.events:type_name -> sockgate.v1.Event
+	57,  // 35: sockgate.v1.GetGatewayRequest.scope:type_name -> sockgate.v1.Scope
+	63,  // 36: sockgate.v1.GetGatewayResponse.started_at:type_name -> google.protobuf.Timestamp
+	60,  // 37: sockgate.v1.GetGatewayResponse.uptime:type_name -> google.protobuf.Duration
 	27,  // 38: sockgate.v1.GetGatewayResponse.listeners:type_name -> sockgate.v1.Listener
 	28,  // 39: sockgate.v1.GetGatewayResponse.limits:type_name -> sockgate.v1.Limits
-	45,  // 40: sockgate.v1.GetGatewayResponse.totals:type_name -> sockgate.v1.Totals
-	57,  // 41: sockgate.v1.GetGatewayResponse.drain_deadline:type_name -> google.protobuf.Timestamp
+	51,  // 40: sockgate.v1.GetGatewayResponse.totals:type_name -> sockgate.v1.Totals
+	63,  // 41: sockgate.v1.GetGatewayResponse.drain_deadline:type_name -> google.protobuf.Timestamp
 	26,  // 42: sockgate.v1.GetGatewayResponse.process:type_name -> sockgate.v1.Process
 	25,  // 43: sockgate.v1.GetGatewayResponse.caller:type_name -> sockgate.v1.Caller
-	60,  // 44: sockgate.v1.GetGatewayResponse.fleet_info:type_name -> sockgate.v1.FleetInfo
+	66,  // 44: sockgate.v1.GetGatewayResponse.fleet_info:type_name -> sockgate.v1.FleetInfo
 	23,  // 45: sockgate.v1.GetGatewayResponse.budgets:type_name -> sockgate.v1.Budget
-	53,  // 46: sockgate.v1.GetGatewayResponse.fleet:type_name -> sockgate.v1.FleetResult
+	59,  // 46: sockgate.v1.GetGatewayResponse.fleet:type_name -> sockgate.v1.FleetResult
 	24,  // 47: sockgate.v1.Budget.holders:type_name -> sockgate.v1.BudgetHolder
-	61,  // 48: sockgate.v1.Caller.role:type_name -> sockgate.v1.Role
-	54,  // 49: sockgate.v1.Limits.write_timeout:type_name -> google.protobuf.Duration
-	54,  // 50: sockgate.v1.Limits.idle_timeout:type_name -> google.protobuf.Duration
-	54,  // 51: sockgate.v1.Limits.drain_timeout:type_name -> google.protobuf.Duration
-	47,  // 52: sockgate.v1.Limits.listener_connections:type_name -> sockgate.v1.Limits.ListenerConnectionsEntry
-	54,  // 53: sockgate.v1.Limits.handshake_timeout:type_name -> google.protobuf.Duration
-	54,  // 54: sockgate.v1.Limits.first_byte_timeout:type_name -> google.protobuf.Duration
-	28,  // 55: sockgate.v1.NodeLimits.limits:type_name -> sockgate.v1.Limits
-	51,  // 56: sockgate.v1.GetLimitsRequest.scope:type_name -> sockgate.v1.Scope
-	28,  // 57: sockgate.v1.GetLimitsResponse.limits:type_name -> sockgate.v1.Limits
-	29,  // 58: sockgate.v1.GetLimitsResponse.nodes:type_name -> sockgate.v1.NodeLimits
-	53,  // 59: sockgate.v1.GetLimitsResponse.fleet:type_name -> sockgate.v1.FleetResult
-	28,  // 60: sockgate.v1.UpdateLimitsRequest.limits:type_name -> sockgate.v1.Limits
-	62,  // 61: sockgate.v1.UpdateLimitsRequest.update_mask:type_name -> google.protobuf.FieldMask
-	51,  // 62: sockgate.v1.UpdateLimitsRequest.scope:type_name -> sockgate.v1.Scope
-	28,  // 63: sockgate.v1.UpdateLimitsResponse.limits:type_name -> sockgate.v1.Limits
-	29,  // 64: sockgate.v1.UpdateLimitsResponse.nodes:type_name -> sockgate.v1.NodeLimits
-	53,  // 65: sockgate.v1.UpdateLimitsResponse.fleet:type_name -> sockgate.v1.FleetResult
-	57,  // 66: sockgate.v1.Ban.created_at:type_name -> google.protobuf.Timestamp
-	57,  // 67: sockgate.v1.Ban.expires_at:type_name -> google.protobuf.Timestamp
-	54,  // 68: sockgate.v1.AddBanRequest.duration:type_name -> google.protobuf.Duration
-	51,  // 69: sockgate.v1.AddBanRequest.scope:type_name -> sockgate.v1.Scope
-	34,  // 70: sockgate.v1.AddBanResponse.ban:type_name -> sockgate.v1.Ban
-	53,  // 71: sockgate.v1.AddBanResponse.fleet:type_name -> sockgate.v1.FleetResult
-	51,  // 72: sockgate.v1.ListBansRequest.scope:type_name -> sockgate.v1.Scope
-	34,  // 73: sockgate.v1.ListBansResponse.bans:type_name -> sockgate.v1.Ban
-	53,  // 74: sockgate.v1.ListBansResponse.fleet:type_name -> sockgate.v1.FleetResult
-	51,  // 75: sockgate.v1.RemoveBanRequest.scope:type_name -> sockgate.v1.Scope
-	34,  // 76: sockgate.v1.RemoveBanResponse.ban:type_name -> sockgate.v1.Ban
-	53,  // 77: sockgate.v1.RemoveBanResponse.fleet:type_name -> sockgate.v1.FleetResult
-	51,  // 78: sockgate.v1.ListNodesRequest.scope:type_name -> sockgate.v1.Scope
-	63,  // 79: sockgate.v1.ListNodesResponse.nodes:type_name -> sockgate.v1.Node
-	53,  // 80: sockgate.v1.ListNodesResponse.fleet:type_name -> sockgate.v1.FleetResult
-	51,  // 81: sockgate.v1.ForgetNodeRequest.scope:type_name -> sockgate.v1.Scope
-	63,  // 82: sockgate.v1.ForgetNodeResponse.node:type_name -> sockgate.v1.Node
-	53,  // 83: sockgate.v1.ForgetNodeResponse.fleet:type_name -> sockgate.v1.FleetResult
-	48,  // 84: sockgate.v1.Totals.closed:type_name -> sockgate.v1.Totals.ClosedEntry
-	49,  // 85: sockgate.v1.Totals.refusals:type_name -> sockgate.v1.Totals.RefusalsEntry
-	50,  // 86: sockgate.v1.Totals.denied_calls:type_name -> sockgate.v1.Totals.DeniedCallsEntry
-	2,   // 87: sockgate.v1.GatewayService.ListConnections:input_type -> sockgate.v1.ListConnectionsRequest
-	4,   // 88: sockgate.v1.GatewayService.CountConnections:input_type -> sockgate.v1.CountConnectionsRequest
-	7,   // 89: sockgate.v1.GatewayService.GetConnection:input_type -> sockgate.v1.GetConnectionRequest
-	9,   // 90: sockgate.v1.GatewayService.Send:input_type -> sockgate.v1.SendRequest
-	11,  // 91: sockgate.v1.GatewayService.Broadcast:input_type -> sockgate.v1.BroadcastRequest
-	13,  // 92: sockgate.v1.GatewayService.Kick:input_type -> sockgate.v1.KickRequest
-	15,  // 93: sockgate.v1.GatewayService.SetLabels:input_type -> sockgate.v1.SetLabelsRequest
-	17,  // 94: sockgate.v1.GatewayService.Shutdown:input_type -> sockgate.v1.ShutdownRequest
-	19,  // 95: sockgate.v1.GatewayService.StreamEvents:input_type -> sockgate.v1.StreamEventsRequest
-	21,  // 96: sockgate.v1.GatewayService.GetGateway:input_type -> sockgate.v1.GetGatewayRequest
-	30,  // 97: sockgate.v1.GatewayService.GetLimits:input_type -> sockgate.v1.GetLimitsRequest
-	32,  // 98: sockgate.v1.GatewayService.UpdateLimits:input_type -> sockgate.v1.UpdateLimitsRequest
-	35,  // 99: sockgate.v1.GatewayService.AddBan:input_type -> sockgate.v1.AddBanRequest
-	37,  // 100: sockgate.v1.GatewayService.ListBans:input_type -> sockgate.v1.ListBansRequest
-	39,  // 101: sockgate.v1.GatewayService.RemoveBan:input_type -> sockgate.v1.RemoveBanRequest
-	41,  // 102: sockgate.v1.GatewayService.ListNodes:input_type -> sockgate.v1.ListNodesRequest
-	43,  // 103: sockgate.v1.GatewayService.ForgetNode:input_type -> sockgate.v1.ForgetNodeRequest
-	3,   // 104: sockgate.v1.GatewayService.ListConnections:output_type -> sockgate.v1.ListConnectionsResponse
-	5,   // 105: sockgate.v1.GatewayService.CountConnections:output_type -> sockgate.v1.CountConnectionsResponse
-	8,   // 106: sockgate.v1.GatewayService.GetConnection:output_type -> sockgate.v1.GetConnectionResponse
-	10,  // 107: sockgate.v1.GatewayService.Send:output_type -> sockgate.v1.SendResponse
-	12,  // 108: sockgate.v1.GatewayService.Broadcast:output_type -> sockgate.v1.BroadcastResponse
-	14,  // 109: sockgate.v1.GatewayService.Kick:output_type -> sockgate.v1.KickResponse
-	16,  // 110: sockgate.v1.GatewayService.SetLabels:output_type -> sockgate.v1.SetLabelsResponse
-	18,  // 111: sockgate.v1.GatewayService.Shutdown:output_type -> sockgate.v1.ShutdownResponse
-	20,  // 112: sockgate.v1.GatewayService.StreamEvents:output_type -> sockgate.v1.StreamEventsResponse
-	22,  // 113: sockgate.v1.GatewayService.GetGateway:output_type -> sockgate.v1.GetGatewayResponse
-	31,  // 114: sockgate.v1.GatewayService.GetLimits:output_type -> sockgate.v1.GetLimitsResponse
-	33,  // 115: sockgate.v1.GatewayService.UpdateLimits:output_type -> sockgate.v1.UpdateLimitsResponse
-	36,  // 116: sockgate.v1.GatewayService.AddBan:output_type -> sockgate.v1.AddBanResponse
-	38,  // 117: sockgate.v1.GatewayService.ListBans:output_type -> sockgate.v1.ListBansResponse
-	40,  // 118: sockgate.v1.GatewayService.RemoveBan:output_type -> sockgate.v1.RemoveBanResponse
-	42,  // 119: sockgate.v1.GatewayService.ListNodes:output_type -> sockgate.v1.ListNodesResponse
-	44,  // 120: sockgate.v1.GatewayService.ForgetNode:output_type -> sockgate.v1.ForgetNodeResponse
-	104, // [104:121] is the sub-list for method output_type
-	87,  // [87:104] is the sub-list for method input_type
-	87,  // [87:87] is the sub-list for extension type_name
-	87,  // [87:87] is the sub-list for extension extendee
-	0,   // [0:87] is the sub-list for field type_name
+	67,  // 48: sockgate.v1.Caller.role:type_name -> sockgate.v1.Role
+	60,  // 49: sockgate.v1.Limits.write_timeout:type_name -> google.protobuf.Duration
+	60,  // 50: sockgate.v1.Limits.idle_timeout:type_name -> google.protobuf.Duration
+	60,  // 51: sockgate.v1.Limits.drain_timeout:type_name -> google.protobuf.Duration
+	53,  // 52: sockgate.v1.Limits.listener_connections:type_name -> sockgate.v1.Limits.ListenerConnectionsEntry
+	60,  // 53: sockgate.v1.Limits.handshake_timeout:type_name -> google.protobuf.Duration
+	60,  // 54: sockgate.v1.Limits.first_byte_timeout:type_name -> google.protobuf.Duration
+	60,  // 55: sockgate.v1.Limits.hold_timeout:type_name -> google.protobuf.Duration
+	60,  // 56: sockgate.v1.Limits.admit_timeout:type_name -> google.protobuf.Duration
+	28,  // 57: sockgate.v1.NodeLimits.limits:type_name -> sockgate.v1.Limits
+	57,  // 58: sockgate.v1.GetLimitsRequest.scope:type_name -> sockgate.v1.Scope
+	28,  // 59: sockgate.v1.GetLimitsResponse.limits:type_name -> sockgate.v1.Limits
+	29,  // 60: sockgate.v1.GetLimitsResponse.nodes:type_name -> sockgate.v1.NodeLimits
+	59,  // 61: sockgate.v1.GetLimitsResponse.fleet:type_name -> sockgate.v1.FleetResult
+	28,  // 62: sockgate.v1.UpdateLimitsRequest.limits:type_name -> sockgate.v1.Limits
+	68,  // 63: sockgate.v1.UpdateLimitsRequest.update_mask:type_name -> google.protobuf.FieldMask
+	57,  // 64: sockgate.v1.UpdateLimitsRequest.scope:type_name -> sockgate.v1.Scope
+	28,  // 65: sockgate.v1.UpdateLimitsResponse.limits:type_name -> sockgate.v1.Limits
+	29,  // 66: sockgate.v1.UpdateLimitsResponse.nodes:type_name -> sockgate.v1.NodeLimits
+	59,  // 67: sockgate.v1.UpdateLimitsResponse.fleet:type_name -> sockgate.v1.FleetResult
+	63,  // 68: sockgate.v1.Ban.created_at:type_name -> google.protobuf.Timestamp
+	63,  // 69: sockgate.v1.Ban.expires_at:type_name -> google.protobuf.Timestamp
+	60,  // 70: sockgate.v1.AddBanRequest.duration:type_name -> google.protobuf.Duration
+	57,  // 71: sockgate.v1.AddBanRequest.scope:type_name -> sockgate.v1.Scope
+	34,  // 72: sockgate.v1.AddBanResponse.ban:type_name -> sockgate.v1.Ban
+	59,  // 73: sockgate.v1.AddBanResponse.fleet:type_name -> sockgate.v1.FleetResult
+	57,  // 74: sockgate.v1.ListBansRequest.scope:type_name -> sockgate.v1.Scope
+	34,  // 75: sockgate.v1.ListBansResponse.bans:type_name -> sockgate.v1.Ban
+	59,  // 76: sockgate.v1.ListBansResponse.fleet:type_name -> sockgate.v1.FleetResult
+	57,  // 77: sockgate.v1.RemoveBanRequest.scope:type_name -> sockgate.v1.Scope
+	34,  // 78: sockgate.v1.RemoveBanResponse.ban:type_name -> sockgate.v1.Ban
+	59,  // 79: sockgate.v1.RemoveBanResponse.fleet:type_name -> sockgate.v1.FleetResult
+	57,  // 80: sockgate.v1.ListNodesRequest.scope:type_name -> sockgate.v1.Scope
+	69,  // 81: sockgate.v1.ListNodesResponse.nodes:type_name -> sockgate.v1.Node
+	59,  // 82: sockgate.v1.ListNodesResponse.fleet:type_name -> sockgate.v1.FleetResult
+	57,  // 83: sockgate.v1.ForgetNodeRequest.scope:type_name -> sockgate.v1.Scope
+	69,  // 84: sockgate.v1.ForgetNodeResponse.node:type_name -> sockgate.v1.Node
+	59,  // 85: sockgate.v1.ForgetNodeResponse.fleet:type_name -> sockgate.v1.FleetResult
+	57,  // 86: sockgate.v1.ListInstancesRequest.scope:type_name -> sockgate.v1.Scope
+	48,  // 87: sockgate.v1.ListInstancesResponse.instances:type_name -> sockgate.v1.Instance
+	47,  // 88: sockgate.v1.ListInstancesResponse.handlers:type_name -> sockgate.v1.HandlerStatus
+	59,  // 89: sockgate.v1.ListInstancesResponse.fleet:type_name -> sockgate.v1.FleetResult
+	60,  // 90: sockgate.v1.Instance.unacknowledged_age:type_name -> google.protobuf.Duration
+	63,  // 91: sockgate.v1.Instance.attached_at:type_name -> google.protobuf.Timestamp
+	60,  // 92: sockgate.v1.Instance.silent:type_name -> google.protobuf.Duration
+	60,  // 93: sockgate.v1.DrainInstanceRequest.timeout:type_name -> google.protobuf.Duration
+	57,  // 94: sockgate.v1.DrainInstanceRequest.scope:type_name -> sockgate.v1.Scope
+	59,  // 95: sockgate.v1.DrainInstanceResponse.fleet:type_name -> sockgate.v1.FleetResult
+	54,  // 96: sockgate.v1.Totals.closed:type_name -> sockgate.v1.Totals.ClosedEntry
+	55,  // 97: sockgate.v1.Totals.refusals:type_name -> sockgate.v1.Totals.RefusalsEntry
+	56,  // 98: sockgate.v1.Totals.denied_calls:type_name -> sockgate.v1.Totals.DeniedCallsEntry
+	2,   // 99: sockgate.v1.GatewayService.ListConnections:input_type -> sockgate.v1.ListConnectionsRequest
+	4,   // 100: sockgate.v1.GatewayService.CountConnections:input_type -> sockgate.v1.CountConnectionsRequest
+	7,   // 101: sockgate.v1.GatewayService.GetConnection:input_type -> sockgate.v1.GetConnectionRequest
+	9,   // 102: sockgate.v1.GatewayService.Send:input_type -> sockgate.v1.SendRequest
+	11,  // 103: sockgate.v1.GatewayService.Broadcast:input_type -> sockgate.v1.BroadcastRequest
+	13,  // 104: sockgate.v1.GatewayService.Kick:input_type -> sockgate.v1.KickRequest
+	15,  // 105: sockgate.v1.GatewayService.SetLabels:input_type -> sockgate.v1.SetLabelsRequest
+	17,  // 106: sockgate.v1.GatewayService.Shutdown:input_type -> sockgate.v1.ShutdownRequest
+	19,  // 107: sockgate.v1.GatewayService.StreamEvents:input_type -> sockgate.v1.StreamEventsRequest
+	21,  // 108: sockgate.v1.GatewayService.GetGateway:input_type -> sockgate.v1.GetGatewayRequest
+	30,  // 109: sockgate.v1.GatewayService.GetLimits:input_type -> sockgate.v1.GetLimitsRequest
+	32,  // 110: sockgate.v1.GatewayService.UpdateLimits:input_type -> sockgate.v1.UpdateLimitsRequest
+	35,  // 111: sockgate.v1.GatewayService.AddBan:input_type -> sockgate.v1.AddBanRequest
+	37,  // 112: sockgate.v1.GatewayService.ListBans:input_type -> sockgate.v1.ListBansRequest
+	39,  // 113: sockgate.v1.GatewayService.RemoveBan:input_type -> sockgate.v1.RemoveBanRequest
+	41,  // 114: sockgate.v1.GatewayService.ListNodes:input_type -> sockgate.v1.ListNodesRequest
+	43,  // 115: sockgate.v1.GatewayService.ForgetNode:input_type -> sockgate.v1.ForgetNodeRequest
+	45,  // 116: sockgate.v1.GatewayService.ListInstances:input_type -> sockgate.v1.ListInstancesRequest
+	49,  // 117: sockgate.v1.GatewayService.DrainInstance:input_type -> sockgate.v1.DrainInstanceRequest
+	3,   // 118: sockgate.v1.GatewayService.ListConnections:output_type -> sockgate.v1.ListConnectionsResponse
+	5,   // 119: sockgate.v1.GatewayService.CountConnections:output_type -> sockgate.v1.CountConnectionsResponse
+	8,   // 120: sockgate.v1.GatewayService.GetConnection:output_type -> sockgate.v1.GetConnectionResponse
+	10,  // 121: sockgate.v1.GatewayService.Send:output_type -> sockgate.v1.SendResponse
+	12,  // 122: sockgate.v1.GatewayService.Broadcast:output_type -> sockgate.v1.BroadcastResponse
+	14,  // 123: sockgate.v1.GatewayService.Kick:output_type -> sockgate.v1.KickResponse
+	16,  // 124: sockgate.v1.GatewayService.SetLabels:output_type -> sockgate.v1.SetLabelsResponse
+	18,  // 125: sockgate.v1.GatewayService.Shutdown:output_type -> sockgate.v1.ShutdownResponse
+	20,  // 126: sockgate.v1.GatewayService.StreamEvents:output_type -> sockgate.v1.StreamEventsResponse
+	22,  // 127: sockgate.v1.GatewayService.GetGateway:output_type -> sockgate.v1.GetGatewayResponse
+	31,  // 128: sockgate.v1.GatewayService.GetLimits:output_type -> sockgate.v1.GetLimitsResponse
+	33,  // 129: sockgate.v1.GatewayService.UpdateLimits:output_type -> sockgate.v1.UpdateLimitsResponse
+	36,  // 130: sockgate.v1.GatewayService.AddBan:output_type -> sockgate.v1.AddBanResponse
+	38,  // 131: sockgate.v1.GatewayService.ListBans:output_type -> sockgate.v1.ListBansResponse
+	40,  // 132: sockgate.v1.GatewayService.RemoveBan:output_type -> sockgate.v1.RemoveBanResponse
+	42,  // 133: sockgate.v1.GatewayService.ListNodes:output_type -> sockgate.v1.ListNodesResponse
+	44,  // 134: sockgate.v1.GatewayService.ForgetNode:output_type -> sockgate.v1.ForgetNodeResponse
+	46,  // 135: sockgate.v1.GatewayService.ListInstances:output_type -> sockgate.v1.ListInstancesResponse
+	50,  // 136: sockgate.v1.GatewayService.DrainInstance:output_type -> sockgate.v1.DrainInstanceResponse
+	118, // [118:137] is the sub-list for method output_type
+	99,  // [99:118] is the sub-list for method input_type
+	99,  // [99:99] is the sub-list for extension type_name
+	99,  // [99:99] is the sub-list for extension extendee
+	0,   // [0:99] is the sub-list for field type_name
 }
 
 func init() { file_sockgate_v1_gateway_service_proto_init() }
@@ -4465,7 +5202,7 @@ func file_sockgate_v1_gateway_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sockgate_v1_gateway_service_proto_rawDesc), len(file_sockgate_v1_gateway_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   49,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -36,6 +36,8 @@ const (
 	GatewayService_RemoveBan_FullMethodName        = "/sockgate.v1.GatewayService/RemoveBan"
 	GatewayService_ListNodes_FullMethodName        = "/sockgate.v1.GatewayService/ListNodes"
 	GatewayService_ForgetNode_FullMethodName       = "/sockgate.v1.GatewayService/ForgetNode"
+	GatewayService_ListInstances_FullMethodName    = "/sockgate.v1.GatewayService/ListInstances"
+	GatewayService_DrainInstance_FullMethodName    = "/sockgate.v1.GatewayService/DrainInstance"
 )
 
 // GatewayServiceClient is the client API for GatewayService service.
@@ -51,8 +53,9 @@ const (
 // A filter is a CEL expression (https://cel.dev) over one connection that yields a bool; it is at most 4,096 bytes
 // long. Variables: `id`, `node`, `listener`, `remote_address`, `local_address`, `remote_ip`, `local_ip`, `close_text`,
 // `closed_by`, `tls_version`, `tls_cipher`, `tls_protocol`, `tls_server_name`, `peer_identity`, `proxy_address`,
-// `proxy_ip` (string; `""` where it is not known); `remote_port`, `local_port`, `bytes_received`, `bytes_sent`,
-// `queued_bytes` (int); `connected_at`, `last_active_at`, `closed_at` (timestamp); `age`, `idle` (duration);
+// `proxy_ip`, `handler_instance` (string; `""` where it is not known); `remote_port`, `local_port`, `bytes_received`, `bytes_sent`,
+// `queued_bytes`,
+// `unacknowledged_bytes` (int); `connected_at`, `last_active_at`, `closed_at` (timestamp); `age`, `idle` (duration);
 // `read_paused` (bool); `state`, `close_reason` (string: the enum's name without its prefix, for example `"OPEN"`;
 // `close_reason` is `"UNSPECIFIED"` while the connection is open); `labels` (map of strings; a label that is not set
 // reads as `""`, and `"room" in labels` or `has(labels.room)` asks whether it is set). `remote_ip` and `local_ip` are
@@ -168,6 +171,12 @@ type GatewayServiceClient interface {
 	// has LEFT. The node comes back by itself when it is heard of again. NOT_FOUND (UNKNOWN_NODE): no node has this name.
 	// FAILED_PRECONDITION (NODE_LIVE): it was heard of within 10 s.
 	ForgetNode(ctx context.Context, in *ForgetNodeRequest, opts ...grpc.CallOption) (*ForgetNodeResponse, error)
+	// ListInstances returns the remote handlers and the instances that are attached to them; see HandlerService. Reads
+	// only.
+	ListInstances(ctx context.Context, in *ListInstancesRequest, opts ...grpc.CallOption) (*ListInstancesResponse, error)
+	// DrainInstance makes the lanes of an instance drain: they get no new connection, and their connections move to other
+	// instances. NOT_FOUND (UNKNOWN_INSTANCE): no node has such an instance.
+	DrainInstance(ctx context.Context, in *DrainInstanceRequest, opts ...grpc.CallOption) (*DrainInstanceResponse, error)
 }
 
 type gatewayServiceClient struct {
@@ -357,6 +366,26 @@ func (c *gatewayServiceClient) ForgetNode(ctx context.Context, in *ForgetNodeReq
 	return out, nil
 }
 
+func (c *gatewayServiceClient) ListInstances(ctx context.Context, in *ListInstancesRequest, opts ...grpc.CallOption) (*ListInstancesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListInstancesResponse)
+	err := c.cc.Invoke(ctx, GatewayService_ListInstances_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *gatewayServiceClient) DrainInstance(ctx context.Context, in *DrainInstanceRequest, opts ...grpc.CallOption) (*DrainInstanceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DrainInstanceResponse)
+	err := c.cc.Invoke(ctx, GatewayService_DrainInstance_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // GatewayServiceServer is the server API for GatewayService service.
 // All implementations must embed UnimplementedGatewayServiceServer
 // for forward compatibility.
@@ -370,8 +399,9 @@ func (c *gatewayServiceClient) ForgetNode(ctx context.Context, in *ForgetNodeReq
 // A filter is a CEL expression (https://cel.dev) over one connection that yields a bool; it is at most 4,096 bytes
 // long. Variables: `id`, `node`, `listener`, `remote_address`, `local_address`, `remote_ip`, `local_ip`, `close_text`,
 // `closed_by`, `tls_version`, `tls_cipher`, `tls_protocol`, `tls_server_name`, `peer_identity`, `proxy_address`,
-// `proxy_ip` (string; `""` where it is not known); `remote_port`, `local_port`, `bytes_received`, `bytes_sent`,
-// `queued_bytes` (int); `connected_at`, `last_active_at`, `closed_at` (timestamp); `age`, `idle` (duration);
+// `proxy_ip`, `handler_instance` (string; `""` where it is not known); `remote_port`, `local_port`, `bytes_received`, `bytes_sent`,
+// `queued_bytes`,
+// `unacknowledged_bytes` (int); `connected_at`, `last_active_at`, `closed_at` (timestamp); `age`, `idle` (duration);
 // `read_paused` (bool); `state`, `close_reason` (string: the enum's name without its prefix, for example `"OPEN"`;
 // `close_reason` is `"UNSPECIFIED"` while the connection is open); `labels` (map of strings; a label that is not set
 // reads as `""`, and `"room" in labels` or `has(labels.room)` asks whether it is set). `remote_ip` and `local_ip` are
@@ -487,6 +517,12 @@ type GatewayServiceServer interface {
 	// has LEFT. The node comes back by itself when it is heard of again. NOT_FOUND (UNKNOWN_NODE): no node has this name.
 	// FAILED_PRECONDITION (NODE_LIVE): it was heard of within 10 s.
 	ForgetNode(context.Context, *ForgetNodeRequest) (*ForgetNodeResponse, error)
+	// ListInstances returns the remote handlers and the instances that are attached to them; see HandlerService. Reads
+	// only.
+	ListInstances(context.Context, *ListInstancesRequest) (*ListInstancesResponse, error)
+	// DrainInstance makes the lanes of an instance drain: they get no new connection, and their connections move to other
+	// instances. NOT_FOUND (UNKNOWN_INSTANCE): no node has such an instance.
+	DrainInstance(context.Context, *DrainInstanceRequest) (*DrainInstanceResponse, error)
 	mustEmbedUnimplementedGatewayServiceServer()
 }
 
@@ -547,6 +583,12 @@ func (UnimplementedGatewayServiceServer) ListNodes(context.Context, *ListNodesRe
 }
 func (UnimplementedGatewayServiceServer) ForgetNode(context.Context, *ForgetNodeRequest) (*ForgetNodeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ForgetNode not implemented")
+}
+func (UnimplementedGatewayServiceServer) ListInstances(context.Context, *ListInstancesRequest) (*ListInstancesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListInstances not implemented")
+}
+func (UnimplementedGatewayServiceServer) DrainInstance(context.Context, *DrainInstanceRequest) (*DrainInstanceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DrainInstance not implemented")
 }
 func (UnimplementedGatewayServiceServer) mustEmbedUnimplementedGatewayServiceServer() {}
 func (UnimplementedGatewayServiceServer) testEmbeddedByValue()                        {}
@@ -868,6 +910,42 @@ func _GatewayService_ForgetNode_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _GatewayService_ListInstances_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListInstancesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GatewayServiceServer).ListInstances(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GatewayService_ListInstances_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GatewayServiceServer).ListInstances(ctx, req.(*ListInstancesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _GatewayService_DrainInstance_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DrainInstanceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GatewayServiceServer).DrainInstance(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GatewayService_DrainInstance_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GatewayServiceServer).DrainInstance(ctx, req.(*DrainInstanceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // GatewayService_ServiceDesc is the grpc.ServiceDesc for GatewayService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -938,6 +1016,14 @@ var GatewayService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ForgetNode",
 			Handler:    _GatewayService_ForgetNode_Handler,
+		},
+		{
+			MethodName: "ListInstances",
+			Handler:    _GatewayService_ListInstances_Handler,
+		},
+		{
+			MethodName: "DrainInstance",
+			Handler:    _GatewayService_DrainInstance_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

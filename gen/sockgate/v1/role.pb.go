@@ -34,6 +34,9 @@ const (
 	Role_ROLE_OPERATOR Role = 2
 	// May also act on the gateway: change its limits, and shut it down.
 	Role_ROLE_ADMIN Role = 3
+	// Stands beside the others, outside their order: `handler:NAME` may attach as the handler NAME, and do nothing else.
+	// ROLE_ADMIN may attach as every handler. No other role includes it.
+	Role_ROLE_HANDLER Role = 4
 )
 
 // Enum value maps for Role.
@@ -43,12 +46,14 @@ var (
 		1: "ROLE_VIEWER",
 		2: "ROLE_OPERATOR",
 		3: "ROLE_ADMIN",
+		4: "ROLE_HANDLER",
 	}
 	Role_value = map[string]int32{
 		"ROLE_UNSPECIFIED": 0,
 		"ROLE_VIEWER":      1,
 		"ROLE_OPERATOR":    2,
 		"ROLE_ADMIN":       3,
+		"ROLE_HANDLER":     4,
 	}
 )
 
@@ -118,13 +123,14 @@ var File_sockgate_v1_role_proto protoreflect.FileDescriptor
 
 const file_sockgate_v1_role_proto_rawDesc = "" +
 	"\n" +
-	"\x16sockgate/v1/role.proto\x12\vsockgate.v1\x1a google/protobuf/descriptor.proto*P\n" +
+	"\x16sockgate/v1/role.proto\x12\vsockgate.v1\x1a google/protobuf/descriptor.proto*b\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vROLE_VIEWER\x10\x01\x12\x11\n" +
 	"\rROLE_OPERATOR\x10\x02\x12\x0e\n" +
 	"\n" +
-	"ROLE_ADMIN\x10\x03:X\n" +
+	"ROLE_ADMIN\x10\x03\x12\x10\n" +
+	"\fROLE_HANDLER\x10\x04:X\n" +
 	"\rrequired_role\x12\x1e.google.protobuf.MethodOptions\x18ٔ\x03 \x01(\x0e2\x11.sockgate.v1.RoleR\frequiredRole:Q\n" +
 	"\n" +
 	"field_role\x12\x1d.google.protobuf.FieldOptions\x18ٔ\x03 \x01(\x0e2\x11.sockgate.v1.RoleR\tfieldRoleB9Z7github.com/sockgate/sockgate/gen/sockgate/v1;sockgatev1b\x06proto3"
