@@ -43,6 +43,7 @@ var allowed = map[string][]string{
 	"gateway/server/internal/pace":    {},
 	"gateway/server/internal/process": {},
 	"gateway/server/internal/replay":  {},
+	"gateway/server/internal/rounds":  {"gateway/server/internal/transport"},
 	"gateway/server/internal/scan":    {"gateway/event", "gateway/server/internal/pace"},
 	"gateway/server/internal/tally":   {"gateway/event"},
 	"gateway/server/internal/proxyheader": {"gateway/event", "gateway/internal/certid",

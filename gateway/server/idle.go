@@ -7,12 +7,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server/internal/pace"
 	"github.com/sockgate/sockgate/gateway/server/internal/registry"
-)
-
-// The bounds of the time between two sweeps.
-const (
-	minSweep = 5 * time.Millisecond
-	maxSweep = time.Second
+	"github.com/sockgate/sockgate/gateway/server/internal/rounds"
 )
 
 // sweep finds connections that have been silent for too long: idle ones, and ones that never sent a byte. One goroutine
@@ -29,34 +24,13 @@ type sweep struct {
 // sweepIdle looks for silent connections until stop closes.
 func (s *Server) sweepIdle(stop <-chan struct{}) {
 	w := &sweep{server: s}
-	last, period := s.now(), w.period()
-	timer := time.NewTimer(period)
-	defer timer.Stop()
-	for {
-		select {
-		case <-stop:
-			return
-		case <-timer.C:
-			now := s.now()
-			// After the whole process has stopped (SIGSTOP, a suspended machine), bytes that came meanwhile are read first.
-			if stopped := time.Duration(now-last) > period+maxSweep; !stopped {
-				w.once(now)
-			}
-			last, period = now, w.period()
-			timer.Reset(period)
-		}
-	}
+	rounds.Run(stop, s.clock, w.period, w.once)
 }
 
 // period returns the time until the next sweep.
 func (w *sweep) period() time.Duration {
-	l, period := w.server.limits.Load(), maxSweep
-	for _, timeout := range []time.Duration{l.IdleTimeout, l.FirstByteTimeout} {
-		if timeout > 0 {
-			period = min(period, timeout/16)
-		}
-	}
-	return max(minSweep, period)
+	l := w.server.limits.Load()
+	return rounds.Period(l.IdleTimeout, l.FirstByteTimeout)
 }
 
 // once looks for silent connections, unless none can be due.
