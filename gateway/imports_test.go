@@ -41,6 +41,7 @@ var allowed = map[string][]string{
 	"gateway/server/internal/history": {"gateway/event", "gateway/server/internal/registry"},
 	"gateway/server/internal/label":   {},
 	"gateway/server/internal/pace":    {},
+	"gateway/server/internal/plan":    {"gateway/internal/ipnet", "gateway/server/internal/bind"},
 	"gateway/server/internal/process": {},
 	"gateway/server/internal/replay":  {},
 	"gateway/server/internal/rounds":  {"gateway/server/internal/transport"},

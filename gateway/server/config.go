@@ -11,8 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/sockgate/sockgate/gateway/event"
-	"github.com/sockgate/sockgate/gateway/internal/ipnet"
-	"github.com/sockgate/sockgate/gateway/server/internal/bind"
+	"github.com/sockgate/sockgate/gateway/server/internal/plan"
 	"github.com/sockgate/sockgate/gateway/server/internal/process"
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
@@ -201,42 +200,10 @@ func names(listeners []ListenerConfig) (names []string) {
 }
 
 func (c *Config) validateListeners() error {
-	names := make(map[string]bool)
-	for i := range c.Listeners {
-		l := &c.Listeners[i]
-		if l.Address == "" || l.Address == bind.UnixScheme {
-			return fmt.Errorf("listener %q has the address %q: expected host:port or unix:///path", l.Name, l.Address)
-		}
-		if names[l.Name] {
-			return fmt.Errorf("two listeners are called %q: names must be unique", l.Name)
-		}
-		names[l.Name] = true
-		if l.Handler == nil {
-			return fmt.Errorf("listener %q has no handler, and neither has the configuration", l.Name)
-		}
-		if err := l.validateAdmission(); err != nil {
-			return err
-		}
+	plans := make([]plan.Listener, len(c.Listeners))
+	for i, l := range c.Listeners {
+		plans[i] = plan.Listener{Name: l.Name, Address: l.Address, Handled: l.Handler != nil, TLS: l.TLS,
+			Proxy: int(l.Proxy), ProxyName: l.Proxy.String(), Trusted: l.ProxyTrusted}
 	}
-	return nil
-}
-
-// validateAdmission checks the TLS and PROXY fields of a listener.
-func (l *ListenerConfig) validateAdmission() error {
-	if t := l.TLS; t != nil && len(t.Certificates) == 0 && t.GetCertificate == nil && t.GetConfigForClient == nil {
-		return fmt.Errorf("listener %q has TLS without a certificate: expected at least one, or a function that has one",
-			l.Name)
-	}
-	if text := ipnet.Invalid(l.ProxyTrusted); text != "" {
-		return fmt.Errorf("listener %q: trusted %s", l.Name, text)
-	}
-	unix := strings.HasPrefix(l.Address, bind.UnixScheme)
-	switch {
-	case l.Proxy < ProxyOff || l.Proxy > ProxyRequired:
-		return fmt.Errorf("listener %q: PROXY mode %d: expected ProxyOff, ProxyOptional or ProxyRequired", l.Name, l.Proxy)
-	case l.Proxy != ProxyOff && !unix && len(l.ProxyTrusted) == 0:
-		return fmt.Errorf("listener %q takes PROXY headers (%s) and trusts nobody: expected at least one network of "+
-			"balancers", l.Name, l.Proxy)
-	}
-	return nil
+	return plan.Check(plans)
 }

@@ -1,0 +1,71 @@
+// Package plan checks the configuration of listeners.
+package plan
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/sockgate/sockgate/gateway/internal/ipnet"
+	"github.com/sockgate/sockgate/gateway/server/internal/bind"
+)
+
+// The modes of PROXY headers, as server.ProxyMode has them.
+const (
+	proxyOff = iota
+	_
+	proxyRequired
+)
+
+// Listener is the configuration of one listener.
+type Listener struct {
+	Name, Address string
+	Handled       bool // it has a handler
+	TLS           *tls.Config
+	Proxy         int
+	ProxyName     string // the mode's name
+	Trusted       []netip.Prefix
+}
+
+// Check checks listeners, whose names must differ. The error names the listener and says what was expected.
+func Check(listeners []Listener) error {
+	names := make(map[string]bool)
+	for i := range listeners {
+		l := &listeners[i]
+		if l.Address == "" || l.Address == bind.UnixScheme {
+			return fmt.Errorf("listener %q has the address %q: expected host:port or unix:///path", l.Name, l.Address)
+		}
+		if names[l.Name] {
+			return fmt.Errorf("two listeners are called %q: names must be unique", l.Name)
+		}
+		names[l.Name] = true
+		if !l.Handled {
+			return fmt.Errorf("listener %q has no handler, and neither has the configuration", l.Name)
+		}
+		if err := l.checkAdmission(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkAdmission checks the TLS and PROXY fields.
+func (l *Listener) checkAdmission() error {
+	if t := l.TLS; t != nil && len(t.Certificates) == 0 && t.GetCertificate == nil && t.GetConfigForClient == nil {
+		return fmt.Errorf("listener %q has TLS without a certificate: expected at least one, or a function that has one",
+			l.Name)
+	}
+	if text := ipnet.Invalid(l.Trusted); text != "" {
+		return fmt.Errorf("listener %q: trusted %s", l.Name, text)
+	}
+	unix := strings.HasPrefix(l.Address, bind.UnixScheme)
+	switch {
+	case l.Proxy < proxyOff || l.Proxy > proxyRequired:
+		return fmt.Errorf("listener %q: PROXY mode %d: expected ProxyOff, ProxyOptional or ProxyRequired", l.Name, l.Proxy)
+	case l.Proxy != proxyOff && !unix && len(l.Trusted) == 0:
+		return fmt.Errorf("listener %q takes PROXY headers (%s) and trusts nobody: expected at least one network of "+
+			"balancers", l.Name, l.ProxyName)
+	}
+	return nil
+}
