@@ -13,15 +13,9 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/admission"
 	"github.com/sockgate/sockgate/gateway/server/internal/bind"
 	"github.com/sockgate/sockgate/gateway/server/internal/entrance"
-	"github.com/sockgate/sockgate/gateway/server/internal/gather"
 	"github.com/sockgate/sockgate/gateway/server/internal/registry"
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
-)
-
-// Accept errors are tried again after minBackoff, doubled each time up to maxBackoff, as net/http does.
-const (
-	minBackoff = 5 * time.Millisecond
-	maxBackoff = time.Second
+	"github.com/sockgate/sockgate/gateway/server/internal/trouble"
 )
 
 // patience is the age from which a pending connection may give way to a newcomer. A handshake with a distant peer takes
@@ -34,24 +28,20 @@ type listener struct {
 	config   ListenerConfig
 	net      net.Listener
 	acceptor transport.Acceptor // nil until Serve
-	backoff  atomic.Int64       // nanoseconds of the wait after the last accept error; 0 after a connection
 	name     *event.Listener
 	open     atomic.Bool
 	entrance *entrance.Entrance
-	places   registry.Places                             // taken by its connections
-	trusted  ipnet.Set                                   // balancers that may send PROXY headers
-	failed   gather.Gatherer[string]                     // errors of accepting
-	refusals [event.ReasonCount]gather.Gatherer[refused] // by the reason of the refusal
+	places   registry.Places // taken by its connections
+	trusted  ipnet.Set       // balancers that may send PROXY headers
+	*trouble.Trouble
 }
 
 func newListener(s *Server, config ListenerConfig) *listener {
 	l := &listener{server: s, config: config, trusted: ipnet.NewSet(config.ProxyTrusted)}
 	l.entrance = &entrance.Entrance{House: l, Table: &s.admissions, Addresses: &s.addresses, Clock: s.clock,
 		Layer: s.tls, TLS: config.TLS, Required: config.Proxy == ProxyRequired}
-	l.failed.Report = l.reportFailures
-	for reason := range l.refusals {
-		l.refusals[reason].Report = l.reportRefusals
-	}
+	l.Trouble = trouble.New(s.log, s.config.Logger, config.Name, l.peerAddress)
+	l.Failures, l.Refusals = &s.counters.acceptErrors, &s.counters.refusals
 	return l
 }
 
@@ -103,7 +93,7 @@ func (l *listener) close() {
 	if err := ending(); err != nil {
 		l.server.config.Logger.Warn("closing a listener failed", "listener", l.config.Name, "error", err)
 	}
-	l.failed.Stop()
+	l.StopFailures()
 }
 
 // accept makes the engine accept connections.
@@ -112,36 +102,16 @@ func (l *listener) accept() (err error) {
 	return err
 }
 
-// AcceptFailed handles an error of accepting, for example a lack of descriptors. It slows accepting and never ends it.
-// The errors of a second make one event.
-func (l *listener) AcceptFailed(err error) time.Duration {
-	l.fail(err)
-	last := l.backoff.Load()
-	wait := min(maxBackoff, max(minBackoff, 2*time.Duration(last)))
-	l.backoff.CompareAndSwap(last, int64(wait))
-	return wait
-}
-
-// fail counts and reports an error of accepting.
-func (l *listener) fail(err error) {
-	l.server.counters.acceptErrors.Add(1)
-	l.failed.Add(event.ShortText(transport.ErrorText(err)))
-}
-
-// reportFailures logs errors of accepting and makes one event of them.
-func (l *listener) reportFailures(message string, count uint64) {
-	l.server.config.Logger.Warn("accepting failed", "listener", l.config.Name, "error", message, "count", count)
-	l.server.log.Append(&event.Event{Type: event.Error,
-		Detail: &event.ErrorDetail{Operation: event.OpAccept, Message: message, Count: count, Listener: l.config.Name}})
+// peerAddress returns a peer's address as text: for a unix socket the listener's path.
+func (l *listener) peerAddress(remote netip.AddrPort) string {
+	return (&event.Identity{Listener: l.name, Remote: remote}).RemoteAddr()
 }
 
 // Admit decides on an accepted socket. It makes the cheapest checks first, so that a full server and an attack cost
 // little. A socket that has to send a PROXY header or TLS handshake first becomes pending. Any other is a connection or
 // refused at once.
 func (l *listener) Admit(socket transport.Socket, remote, local netip.AddrPort) transport.Endpoint {
-	if l.backoff.Load() != 0 {
-		l.backoff.Store(0)
-	}
+	l.Accepted()
 	if r := l.reserve(remote); r.Refuses() {
 		l.Refuse(r, remote)
 		return nil

@@ -2,9 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/sha256"
-	"fmt"
-	"net"
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
@@ -28,17 +25,6 @@ type BroadcastRequest struct {
 	Actor     event.Actor // for records; the zero value makes none
 }
 
-// digest returns a digest of the request, which a retry with the same RequestID must match.
-func (r *BroadcastRequest) digest() [sha256.Size]byte {
-	h := sha256.New()
-	fmt.Fprintf(h, "%d:", len(r.Exclude))
-	for _, part := range append([]string{source(r.Match)}, r.Exclude...) {
-		fmt.Fprintf(h, "%d:%s,", len(part), part)
-	}
-	h.Write(r.Data)
-	return [sha256.Size]byte(h.Sum(nil))
-}
-
 // BroadcastResult counts the connections that a Broadcast was for.
 type BroadcastResult struct {
 	Matched  uint64          // all of them: the sum of the next four
@@ -58,7 +44,8 @@ func (s *Server) Broadcast(ctx context.Context, r BroadcastRequest) (BroadcastRe
 	if r.RequestID == "" {
 		return s.broadcast(r), nil
 	}
-	answer, first, err := s.requests.Claim(owner(&r.Actor), r.RequestID, r.digest())
+	answer, first, err := s.requests.Claim(replay.OwnerOf(&r.Actor), r.RequestID,
+		replay.Digest(source(r.Match), r.Exclude, r.Data))
 	if err != nil {
 		return BroadcastResult{}, err
 	}
@@ -76,18 +63,6 @@ func (s *Server) Broadcast(ctx context.Context, r BroadcastRequest) (BroadcastRe
 	case <-ctx.Done():
 		return BroadcastResult{}, ctx.Err()
 	}
-}
-
-// owner returns the identity that a request counts for. The zero Actor, of the program itself, has no share.
-func owner(a *event.Actor) replay.Owner {
-	if a.Proof == "none" { // many programs of one host
-		host, _, _ := net.SplitHostPort(a.Address)
-		return replay.Owner{Name: a.Proof + " " + host}
-	}
-	if a.Identity == "" {
-		return replay.Owner{}
-	}
-	return replay.Owner{Name: a.Proof + " " + a.Identity, Reserve: a.Role == "ADMIN"}
 }
 
 func (s *Server) broadcast(r BroadcastRequest) BroadcastResult {

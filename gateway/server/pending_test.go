@@ -33,7 +33,7 @@ func TestHeaderAfterRefusal(t *testing.T) {
 				s.registry.Pending())
 		}
 	}
-	l.stopReporting()
+	l.StopRefusals()
 	if n := s.counters.refusals[event.ReasonShutdown].Load(); n != 3 || s.totals().Refused != 3 {
 		t.Errorf("%d refused; expected 3", n)
 	}
@@ -61,7 +61,7 @@ func TestRefusedForRateIsNotCounted(t *testing.T) {
 		if n := s.CountedAddresses(); n != 0 {
 			t.Errorf("%+v: %d addresses are counted when every connection is closed", limits, n)
 		}
-		s.listeners[0].stopReporting()
+		s.listeners[0].StopRefusals()
 	}
 }
 

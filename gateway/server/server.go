@@ -197,7 +197,7 @@ func (s *Server) closeListeners(why string) {
 	}
 	s.admissions.RefuseAll(admission.Refusal{Reason: event.ReasonShutdown, Text: why})
 	for _, l := range s.listeners {
-		l.stopReporting()
+		l.StopRefusals()
 	}
 }
 
