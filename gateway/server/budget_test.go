@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/sendqueue"
 )
 
 // A verb's send that does not fit is dropped whole, and the outcome says so. A send to a peer that keeps up is written,
@@ -62,7 +63,7 @@ func TestQueueBudgetOfVerbs(t *testing.T) {
 func TestQueueBudgetOfHandlers(t *testing.T) {
 	s := idleServer(t, Config{Limits: Limits{QueueBudget: 1000, SendQueueLimit: 4 << 20}})
 	slow, other := s.connect(t, "", 0), s.connect(t, "", 0)
-	if o, err := slow.end.Send(make([]byte, 1000+budgetReserve)); o != OutcomeQueued || err != nil {
+	if o, err := slow.end.Send(make([]byte, 1000+sendqueue.BudgetReserve)); o != OutcomeQueued || err != nil {
 		t.Errorf("within the reserve: %s, %v", o, err)
 	}
 	if o, err := other.end.Send([]byte("x")); o != OutcomeDroppedBudget || !errors.Is(err, ErrBudget) ||
@@ -86,7 +87,7 @@ func TestQueueBudgetBehindPart(t *testing.T) {
 		t.Fatal(o, err)
 	}
 	send := func(k *kernel) Outcome {
-		r, err := s.Send(t.Context(), SendRequest{ID: k.end.ID(), Data: make([]byte, budgetReserve+10)})
+		r, err := s.Send(t.Context(), SendRequest{ID: k.end.ID(), Data: make([]byte, sendqueue.BudgetReserve+10)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -184,7 +185,7 @@ func TestQueueBudgetModel(t *testing.T) {
 				for _, k := range live {
 					sum += int64(k.end.Info().QueuedBytes)
 				}
-				if n := s.queued.Bytes(); n != sum || n > budget+budgetReserve {
+				if n := s.queued.Bytes(); n != sum || n > budget+sendqueue.BudgetReserve {
 					t.Fatalf("%d bytes are counted; %d are queued", n, sum)
 				}
 			},

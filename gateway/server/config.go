@@ -128,9 +128,6 @@ const (
 	defaultDrainTimeout = 30 * time.Second
 	defaultEventLogSize = 65_536
 	maxEventLogSize     = 1 << 24
-	// handlerReserve is how far a handler's answer may exceed the queue's limit, in bytes: one read, and as much again for
-	// bytes that the handler adds.
-	handlerReserve = 128 << 10
 )
 
 // withDefaults returns the configuration with every default filled in. The error names the field.

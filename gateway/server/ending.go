@@ -113,7 +113,7 @@ func (c *Conn) cutShort() {
 	case e == nil || !e.answering:
 		c.stop(false)
 	case !e.overdue:
-		e.overdue, e.late = true, c.owner.server.limits.Load().handlerRoom().queue
+		e.overdue, e.late = true, c.owner.server.limits.Load().handlerRoom().Queue
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/ban"
 	"github.com/sockgate/sockgate/gateway/server/internal/history"
 	"github.com/sockgate/sockgate/gateway/server/internal/replay"
+	"github.com/sockgate/sockgate/gateway/server/internal/sendqueue"
 )
 
 // The package's bounds that tests need.
@@ -14,7 +15,7 @@ const (
 	ClosedKept   = history.Kept
 	ScanRows     = scanRows
 	RequestsKept = replay.Max
-	ReadReserve  = handlerReserve
+	ReadReserve  = sendqueue.HandlerReserve
 	MaxDiscarded = maxDiscarded
 )
 

@@ -4,11 +4,8 @@ import (
 	"errors"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/sendqueue"
 )
-
-// ErrDropped says that a send did not fit into the send queue. No byte of it was sent.
-var ErrDropped = errors.New("send queue is full: no byte was sent; wait for the peer to read, or raise the send " +
-	"queue limit")
 
 // ErrClosed says that the connection is closing or closed.
 var ErrClosed = errors.New("connection is closed")
@@ -59,9 +56,9 @@ func (c *Conn) send(p []byte) Outcome {
 
 // put accepts p whole or not at all. With shared, p must never change, because the queue may refer to it. The
 // connection is writable, and the caller holds mu.
-func (c *Conn) put(p []byte, room room, shared bool) Outcome {
+func (c *Conn) put(p []byte, room sendqueue.Room, shared bool) Outcome {
 	o := OutcomeDroppedQueueFull
-	if c.queued()+len(p) <= room.queue {
+	if c.queued()+len(p) <= room.Queue {
 		o = c.enqueue(p, room, shared)
 	}
 	if o == OutcomeDroppedQueueFull || o == OutcomeDroppedBudget {
@@ -73,7 +70,7 @@ func (c *Conn) put(p []byte, room room, shared bool) Outcome {
 // enqueue writes the bytes that the kernel takes, and queues the rest if the queue budget has room. A peer that keeps
 // up is served however full the queues of others are. When even the reserve has no room for the rest of p, the
 // connection ends, because nothing may follow a part of p. The caller holds mu.
-func (c *Conn) enqueue(p []byte, room room, shared bool) Outcome {
+func (c *Conn) enqueue(p []byte, room sendqueue.Room, shared bool) Outcome {
 	if c.queued() == 0 && c.has(flagOpened) && !c.has(flagFlushing) {
 		n, err := c.socket.TryWrite(p)
 		c.took(n)
@@ -86,12 +83,12 @@ func (c *Conn) enqueue(p []byte, room room, shared bool) Outcome {
 		}
 		begun := n > 0 || c.owner.config.TLS != nil // TLS may have encrypted the beginning, which must be sent then
 		if begun {
-			room.all = c.owner.server.limits.Load().handlerRoom().all
+			room.All = c.owner.server.limits.Load().handlerRoom().All
 		}
-		if p = p[n:]; !c.owner.server.queued.Take(len(p), room.all) {
+		if p = p[n:]; !c.owner.server.queued.Take(len(p), room.All) {
 			return c.refuseRest(begun)
 		}
-	} else if !c.owner.server.queued.Take(len(p), room.all) {
+	} else if !c.owner.server.queued.Take(len(p), room.All) {
 		return OutcomeDroppedBudget
 	}
 	if c.sending == nil {
