@@ -41,7 +41,7 @@ func newListener(s *Server, config ListenerConfig) *listener {
 	l.entrance = &entrance.Entrance{House: l, Table: &s.admissions, Addresses: &s.addresses, Clock: s.clock,
 		Layer: s.tls, TLS: config.TLS, Required: config.Proxy == ProxyRequired}
 	l.Trouble = trouble.New(s.log, s.config.Logger, config.Name, l.peerAddress)
-	l.Failures, l.Refusals = &s.counters.acceptErrors, &s.counters.refusals
+	l.Failures, l.Refusals = &s.counters.AcceptErrors, &s.counters.Refusals
 	return l
 }
 
@@ -207,7 +207,7 @@ func (l *listener) register(c *Conn, counted bool) {
 		c.flags |= flagCounted // no other goroutine has the connection yet
 	}
 	l.places.Admit()
-	l.server.counters.accepted.Add(1)
+	l.server.counters.Accepted.Add(1)
 	l.server.registry.Add(c)
 	c.publishConnected()
 	if !counted && l.server.addresses.Counting.Load() {

@@ -40,7 +40,7 @@ func (c *Conn) disown() {
 		return
 	}
 	c.sent.Add(-uint64(held))
-	c.owner.server.counters.sent.Add(c.identity.Seq, -held)
+	c.owner.server.counters.Sent.Add(c.identity.Seq, -held)
 	c.ending.unsent += uint64(held)
 }
 

@@ -17,7 +17,7 @@ func (c *Conn) pauseIfHigh() {
 		return
 	}
 	b.paused = c.owner.server.now()
-	c.owner.server.counters.readPauses.Add(1)
+	c.owner.server.counters.ReadPauses.Add(1)
 	c.socket.Pause()
 	if b.announce == nil {
 		b.announce = time.AfterFunc(pauseAnnounce, c.announcePause)

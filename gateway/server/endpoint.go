@@ -1,11 +1,8 @@
 package server
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"runtime/debug"
-	"syscall"
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
@@ -32,7 +29,7 @@ func (c endpoint) Opened() {
 func (c endpoint) Received(p []byte, at moment) {
 	c.received.Add(uint64(len(p)))
 	c.active.Store(int64(at))
-	c.owner.server.counters.received.Add(c.identity.Seq, len(p))
+	c.owner.server.counters.Received.Add(c.identity.Seq, len(p))
 	c.inCall.Store(true)
 	if c.ends.Load() {
 		c.discard(len(p))
@@ -95,8 +92,7 @@ func (c *Conn) fail(op event.Operation, err error) {
 		return // closing makes a call under way fail
 	}
 	reason := ReasonIOError
-	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ETIMEDOUT) ||
-		errors.Is(err, syscall.ENOTCONN) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, transport.ErrTruncated) {
+	if transport.Broken(err) {
 		reason = ReasonPeerReset
 	}
 	text := event.ShortText(transport.ErrorText(err))

@@ -1,12 +1,10 @@
 package server
 
 import (
-	"crypto/tls"
-	"sync/atomic"
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
-	"github.com/sockgate/sockgate/gateway/server/internal/counter"
+	"github.com/sockgate/sockgate/gateway/server/internal/entrance"
 	"github.com/sockgate/sockgate/gateway/server/internal/process"
 )
 
@@ -79,7 +77,7 @@ func (s *Server) Gateway() GatewayInfo {
 	for _, l := range s.listeners {
 		g.Listeners = append(g.Listeners, ListenerInfo{Name: l.config.Name, Address: l.address(),
 			Handler: handlerName(l.config.Handler), Open: l.open.Load(), Connections: l.places.Live(), TLS: l.config.TLS != nil,
-			ClientAuth: clientAuth(l.config.TLS),
+			ClientAuth: entrance.ClientAuth(l.config.TLS),
 			Proxy:      l.config.Proxy.String()})
 	}
 	return g
@@ -96,12 +94,12 @@ func handlerName(h Handler) string {
 func (s *Server) totals() Totals {
 	c := &s.counters
 	t := Totals{
-		Connections: s.registry.Live(), Pending: s.registry.Pending(), Accepted: c.accepted.Load(),
-		Refusals:     c.refusals.Occurred(),
-		AcceptErrors: c.acceptErrors.Load(), Closed: c.closed.Occurred(),
-		BytesReceived: c.received.Load(), BytesSent: c.sent.Load(), BytesUnsent: c.unsent.Load(),
-		BytesDiscarded: c.discarded.Load(),
-		SendsDropped:   c.dropped.Load(), ReadPauses: c.readPauses.Load(), RatePauses: c.ratePauses.Load(),
+		Connections: s.registry.Live(), Pending: s.registry.Pending(), Accepted: c.Accepted.Load(),
+		Refusals:     c.Refusals.Occurred(),
+		AcceptErrors: c.AcceptErrors.Load(), Closed: c.Closed.Occurred(),
+		BytesReceived: c.Received.Load(), BytesSent: c.Sent.Load(), BytesUnsent: c.Unsent.Load(),
+		BytesDiscarded: c.Discarded.Load(),
+		SendsDropped:   c.Dropped.Load(), ReadPauses: c.ReadPauses.Load(), RatePauses: c.RatePauses.Load(),
 		QueuedBytes:  uint64(max(0, s.queued.Bytes())),
 		EventStreams: uint64(s.log.Streams()), EventsMissed: s.log.Missed(),
 	}
@@ -109,34 +107,6 @@ func (s *Server) totals() Totals {
 		t.Refused += n
 	}
 	return t
-}
-
-// counters are what a server counts from its start.
-type counters struct {
-	received     counter.Sharded
-	sent         counter.Sharded
-	accepted     atomic.Uint64
-	acceptErrors atomic.Uint64
-	unsent       atomic.Uint64
-	discarded    atomic.Uint64
-	dropped      atomic.Uint64
-	readPauses   atomic.Uint64
-	ratePauses   atomic.Uint64
-	closed       counter.ByReason
-	refusals     counter.ByReason
-}
-
-// clientAuth returns whether clients are asked for certificates: `off`, `request` or `require`; empty without TLS.
-func clientAuth(config *tls.Config) string {
-	switch {
-	case config == nil:
-		return ""
-	case config.ClientAuth == tls.NoClientCert:
-		return "off"
-	case config.ClientAuth == tls.RequireAnyClientCert, config.ClientAuth == tls.RequireAndVerifyClientCert:
-		return "require"
-	}
-	return "request"
 }
 
 // ProcessInfo is the use of the whole process, including work other than the server's.

@@ -59,7 +59,7 @@ func TestGiveUpRefusesPending(t *testing.T) {
 			t.Errorf("%s: Serve: %v; expected %v", engine, err, errSecond)
 		}
 		defer failing.client.Close()
-		if n := s.counters.refusals[event.ReasonShutdown].Load(); n != 1 || s.registry.Pending() != 0 {
+		if n := s.counters.Refusals[event.ReasonShutdown].Load(); n != 1 || s.registry.Pending() != 0 {
 			t.Errorf("%s: %d refused with SHUTDOWN, %d pending; expected 1 and 0", engine, n, s.registry.Pending())
 		}
 		if _, err := failing.client.Read(make([]byte, 1)); err == nil {

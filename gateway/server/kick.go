@@ -158,22 +158,5 @@ func (k *kicking) banPeers(targets []kickTarget) (named []string, kept *ban.Rece
 			peers[target] = true
 		}
 	}
-	var added []*ban.Ban
-	for target := range peers {
-		b, err := ban.New(target, k.request.Ban, k.request.Reason, k.request.Actor)
-		if err != nil {
-			return nil, nil, err
-		}
-		added = append(added, b)
-	}
-	if len(added) == 0 {
-		return nil, nil, nil
-	}
-	if kept, err = k.server.bans.PutAll(added); err != nil {
-		return nil, nil, err
-	}
-	for _, b := range added[:min(len(added), tally.MaxFailures)] {
-		named = append(named, b.Target.String())
-	}
-	return named, kept, nil
+	return k.server.bans.PutPeers(peers, k.request.Ban, k.request.Reason, k.request.Actor, tally.MaxFailures)
 }

@@ -34,7 +34,7 @@ func TestHeaderAfterRefusal(t *testing.T) {
 		}
 	}
 	l.StopRefusals()
-	if n := s.counters.refusals[event.ReasonShutdown].Load(); n != 3 || s.totals().Refused != 3 {
+	if n := s.counters.Refusals[event.ReasonShutdown].Load(); n != 3 || s.totals().Refused != 3 {
 		t.Errorf("%d refused; expected 3", n)
 	}
 }

@@ -43,7 +43,7 @@ func (c *Conn) rate(n int, at moment, l *Limits) {
 		return
 	}
 	r.paused = true
-	c.owner.server.counters.ratePauses.Add(1)
+	c.owner.server.counters.RatePauses.Add(1)
 	c.socket.Pause()
 	if r.timer == nil {
 		r.timer = time.AfterFunc(rest, c.endRest)

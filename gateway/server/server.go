@@ -12,6 +12,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server/internal/admission"
 	"github.com/sockgate/sockgate/gateway/server/internal/ban"
+	"github.com/sockgate/sockgate/gateway/server/internal/counter"
 	"github.com/sockgate/sockgate/gateway/server/internal/entrance"
 	"github.com/sockgate/sockgate/gateway/server/internal/history"
 	"github.com/sockgate/sockgate/gateway/server/internal/registry"
@@ -43,7 +44,7 @@ type Server struct {
 	requests   replay.Log[BroadcastResult]
 	bans       ban.List
 	queued     sendqueue.Budget
-	counters   counters
+	counters   counter.Totals
 
 	mu        sync.Mutex
 	listeners []*listener
@@ -286,9 +287,9 @@ func (s *Server) Live() int { return s.registry.Live() }
 // remembers the connection before it takes it out of the registry, so that no walk misses it. A walk that still finds
 // it in the registry sees that it is closed.
 func (s *Server) forget(c *Conn, info Connection) {
-	s.counters.closed[info.CloseReason].Add(1)
-	s.counters.unsent.Add(info.UnsentBytes)
-	s.counters.discarded.Add(info.DiscardedBytes)
+	s.counters.Closed[info.CloseReason].Add(1)
+	s.counters.Unsent.Add(info.UnsentBytes)
+	s.counters.Discarded.Add(info.DiscardedBytes)
 	c.owner.places.Leave()
 	if s.addresses.Counting.Load() {
 		c.uncountAddress()

@@ -62,7 +62,7 @@ func (c *Conn) put(p []byte, room sendqueue.Room, shared bool) Outcome {
 		o = c.enqueue(p, room, shared)
 	}
 	if o == OutcomeDroppedQueueFull || o == OutcomeDroppedBudget {
-		c.owner.server.counters.dropped.Add(1)
+		c.owner.server.counters.Dropped.Add(1)
 	}
 	return o
 }
@@ -128,5 +128,5 @@ func (c *Conn) took(n int) {
 	if b := c.sending; b != nil {
 		b.progress, b.held = c.owner.server.now(), -1
 	}
-	c.owner.server.counters.sent.Add(c.identity.Seq, n)
+	c.owner.server.counters.Sent.Add(c.identity.Seq, n)
 }

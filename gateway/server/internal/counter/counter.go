@@ -42,3 +42,18 @@ func (c *ByReason) Occurred() map[event.CloseReason]uint64 {
 	}
 	return found
 }
+
+// Totals are what a server counts from its start.
+type Totals struct {
+	Received     Sharded
+	Sent         Sharded
+	Accepted     atomic.Uint64
+	AcceptErrors atomic.Uint64
+	Unsent       atomic.Uint64
+	Discarded    atomic.Uint64
+	Dropped      atomic.Uint64
+	ReadPauses   atomic.Uint64
+	RatePauses   atomic.Uint64
+	Closed       ByReason
+	Refusals     ByReason
+}

@@ -2,8 +2,10 @@ package transport
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
+	"syscall"
 )
 
 // ErrorText returns the text of an error without the addresses, which the event has already.
@@ -19,4 +21,15 @@ func ErrorText(err error) string {
 		return call.Syscall + ": " + call.Err.Error()
 	}
 	return err.Error()
+}
+
+// Broken reports whether an error of reading or writing says that the peer has reset the connection, or that it broke.
+func Broken(err error) bool {
+	for _, cause := range []error{syscall.ECONNRESET, syscall.EPIPE, syscall.ETIMEDOUT, syscall.ENOTCONN,
+		io.ErrClosedPipe, ErrTruncated} {
+		if errors.Is(err, cause) {
+			return true
+		}
+	}
+	return false
 }
