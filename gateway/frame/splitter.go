@@ -16,6 +16,7 @@ type Splitter struct {
 	scanner  Scanner
 	position int64
 	partial  []byte
+	whole    []byte // during a call of each
 	err      error
 }
 
@@ -43,6 +44,10 @@ func (s *Splitter) Feed(b []byte, each func(payload []byte)) error {
 
 // Position returns the position behind the last whole frame. During a call of each, that frame is its argument's.
 func (s *Splitter) Position() int64 { return s.position }
+
+// Whole returns the frame whose payload is the argument of each, with its header and delimiter. It is valid during that
+// call only.
+func (s *Splitter) Whole() []byte { return s.whole }
 
 // Partial returns the bytes that came of a frame that is not whole. They are valid until the next Feed. A splitter of
 // the same format, limit and position that is fed with them continues the stream.
@@ -88,7 +93,9 @@ func (s *Splitter) extend(b []byte, each func([]byte)) (rest []byte) {
 func (s *Splitter) deliver(f Frame, b []byte, each func([]byte)) {
 	s.position += int64(f.Size)
 	if !f.Skip {
+		s.whole = b[:f.Size:f.Size]
 		each(f.Payload(b))
+		s.whole = nil
 	}
 }
 

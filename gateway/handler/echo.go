@@ -6,7 +6,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// Echo sends back the bytes that it receives. The zero value is ready to use. When the peer finishes, Echo finishes
+// Echo sends back the bytes that it receives; on a listener with frames, each frame whole. The zero value is ready to use. When the peer finishes, Echo finishes
 // too, after all queued bytes were sent.
 //
 // The server's high water holds back a peer that does not read. When a reply still does not fit, Echo ends the
@@ -16,8 +16,8 @@ type Echo struct {
 	server.BaseHandler
 	// Greeting is sent when a connection opens, at most MaxPrefix bytes. Default: none.
 	Greeting []byte
-	// Prefix is sent before the bytes of each read, at most MaxPrefix bytes. Default: none. TCP keeps no message
-	// boundaries: the peer's two writes may come in one read, and one write in two reads.
+	// Prefix is sent before the bytes of each read, or each frame, at most MaxPrefix bytes. Default: none. TCP keeps no
+	// message boundaries: the peer's two writes may come in one read, and one write in two reads.
 	Prefix []byte
 }
 
@@ -25,6 +25,10 @@ type Echo struct {
 // KiB) has room for a whole read (64 KiB) with such a prefix. A longer prefix is not refused, but may end the
 // connection of a slow peer.
 const MaxPrefix = 32 << 10
+
+// WholeFrames makes frames come back with the header and delimiter that they came with, so that the same framing cuts
+// them again at the peer.
+func (Echo) WholeFrames() bool { return true }
 
 // Name returns "echo".
 func (Echo) Name() string { return "echo" }

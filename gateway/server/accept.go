@@ -13,6 +13,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/admission"
 	"github.com/sockgate/sockgate/gateway/server/internal/bind"
 	"github.com/sockgate/sockgate/gateway/server/internal/entrance"
+	"github.com/sockgate/sockgate/gateway/server/internal/framing"
 	"github.com/sockgate/sockgate/gateway/server/internal/registry"
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 	"github.com/sockgate/sockgate/gateway/server/internal/trouble"
@@ -25,6 +26,8 @@ const patience = 500 * time.Millisecond
 // listener accepts connections on one address.
 type listener struct {
 	server   *Server
+	framed   bool // received bytes are cut into frames
+	more     int  // more room for the handler's sends: a frame's
 	config   ListenerConfig
 	net      net.Listener
 	acceptor transport.Acceptor // nil until Serve
@@ -34,12 +37,22 @@ type listener struct {
 	places   registry.Places // taken by its connections
 	trusted  ipnet.Set       // balancers that may send PROXY headers
 	*trouble.Trouble
+
+	rules   framing.Rules
+	drainer Drainer // the handler, if it is one; else nil
+	idler   Idler   // the handler, if it is one; else nil
 }
 
 func newListener(s *Server, config ListenerConfig) *listener {
 	l := &listener{server: s, config: config, trusted: ipnet.NewSet(config.ProxyTrusted)}
 	l.entrance = &entrance.Entrance{House: l, Table: &s.admissions, Addresses: &s.addresses, Clock: s.clock,
 		Layer: s.tls, TLS: config.TLS, Required: config.Proxy == ProxyRequired}
+	l.drainer, _ = config.Handler.(Drainer)
+	l.idler, _ = config.Handler.(Idler)
+	l.rules = config.rules()
+	if l.framed = config.framed(); l.framed {
+		l.more = config.MaxFrame
+	}
 	l.Trouble = trouble.New(s.log, s.config.Logger, config.Name, l.peerAddress)
 	l.Failures, l.Refusals = &s.counters.AcceptErrors, &s.counters.Refusals
 	return l

@@ -17,7 +17,7 @@ const (
 )
 
 // sated reports whether a connection that is ending has read as much as it discards. The caller holds mu.
-func (c *Conn) sated() bool { return c.extra != nil && c.extra.discarded >= maxDiscarded }
+func (c *Conn) sated() bool { return c.rare().discarded >= maxDiscarded }
 
 // unacknowledged is how many bytes the kernel has taken that the peer's kernel has not acknowledged: a reset throws
 // them away. With TLS it may be up to 16 KiB too many, never too few. It is 0 where the number cannot be known. The

@@ -18,7 +18,9 @@ func (l *Limits) verbRoom() sendqueue.Room {
 	return sendqueue.VerbRoom(l.SendQueueLimit, l.QueueBudget)
 }
 
-// handlerRoom returns the room for sends of handlers.
-func (l *Limits) handlerRoom() sendqueue.Room {
-	return sendqueue.HandlerRoom(l.SendQueueLimit, l.QueueBudget)
+// handlerRoom returns the room for sends of the handler. With frames it has room for a frame more, because a read may
+// complete one that is larger than the read.
+func (c *Conn) handlerRoom() sendqueue.Room {
+	l := c.owner.server.limits.Load()
+	return sendqueue.HandlerRoom(l.SendQueueLimit+c.owner.more, l.QueueBudget)
 }

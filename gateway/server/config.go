@@ -11,6 +11,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/frame"
+	"github.com/sockgate/sockgate/gateway/server/internal/framing"
 	"github.com/sockgate/sockgate/gateway/server/internal/plan"
 	"github.com/sockgate/sockgate/gateway/server/internal/process"
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
@@ -83,6 +85,27 @@ type ListenerConfig struct {
 	// or Address is a unix socket: every process that may open the socket's file is believed. Hazard: a host in these
 	// networks can claim any address, and so evade every limit, list and ban on addresses.
 	ProxyTrusted []netip.Prefix
+	// Frame says how received bytes are cut into frames, which Handler.Data and Data events get one by one, without
+	// header and delimiter; a WholeFramer gets them whole. Bytes that are no frames close the connection with ReasonFrame.
+	// Default: raw, as they were read.
+	Frame frame.Format
+	// MaxFrame is the most bytes of a frame, header and delimiter included: 1 to 16 MiB. Default 64 KiB. It has no effect
+	// on raw. Hazard: a connection holds up to this much while half a frame has come, and a handler's answers may exceed
+	// Limits.SendQueueLimit by this much more.
+	MaxFrame int
+	// FrameTimeout is the longest that half a frame waits for the rest while the peer is read from: 1 ms to 1 h. Then the
+	// connection closes with ReasonFrame. Default 30 s.
+	FrameTimeout time.Duration
+}
+
+// framed reports whether received bytes are cut.
+func (l *ListenerConfig) framed() bool { return l.Frame != (frame.Format{}) }
+
+// rules returns how received bytes are cut.
+func (l *ListenerConfig) rules() framing.Rules {
+	whole, _ := l.Handler.(WholeFramer)
+	return framing.Rules{Format: l.Frame, Limit: l.MaxFrame, Timeout: l.FrameTimeout,
+		Whole: whole != nil && whole.WholeFrames()}
 }
 
 // ProxyMode says whether connections begin with a PROXY header (HAProxy's PROXY protocol, versions 1 and 2).
@@ -147,6 +170,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.Listeners = append([]ListenerConfig(nil), c.Listeners...)
 	for i := range c.Listeners {
 		setDefault(&c.Listeners[i].Name, c.Listeners[i].Address)
+		setDefault(&c.Listeners[i].MaxFrame, plan.DefaultMaxFrame)
+		setDefault(&c.Listeners[i].FrameTimeout, plan.DefaultFrameTimeout)
 		if c.Listeners[i].Handler == nil {
 			c.Listeners[i].Handler = c.Handler
 		}
@@ -200,7 +225,8 @@ func (c *Config) validateListeners() error {
 	plans := make([]plan.Listener, len(c.Listeners))
 	for i, l := range c.Listeners {
 		plans[i] = plan.Listener{Name: l.Name, Address: l.Address, Handled: l.Handler != nil, TLS: l.TLS,
-			Proxy: int(l.Proxy), ProxyName: l.Proxy.String(), Trusted: l.ProxyTrusted}
+			Proxy: int(l.Proxy), ProxyName: l.Proxy.String(), Trusted: l.ProxyTrusted,
+			Rules: l.rules()}
 	}
 	return plan.Check(plans)
 }

@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/framing"
+	"github.com/sockgate/sockgate/gateway/server/internal/pause"
+	"github.com/sockgate/sockgate/gateway/server/internal/silence"
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
 
@@ -22,7 +25,7 @@ type Conn struct {
 	sent     atomic.Uint64
 	active   atomic.Int64 // moment when a byte was last received, or taken by the kernel
 	inCall   atomic.Bool  // the handler is running; see leave
-	ends     atomic.Bool  // ending is set
+	marks    atomic.Uint32
 
 	mu      sync.Mutex
 	listed  uint64   // sequence of its Connected event; 0 until that is published
@@ -30,15 +33,35 @@ type Conn struct {
 	ending  *ending  // nil until the connection begins to end; set together with ends
 	extra   *extra   // nil until one of its fields is needed
 	flags   connFlags
+	behind  atomic.Uint32 // bytes received behind the frame that the handler has got; those of half a frame between reads
 }
+
+// The bits of Conn.marks.
+const (
+	markEnds = 1 << iota // ending is set
+	markOwes             // the handler owes an answer; see Owe
+)
+
+func (c *Conn) marked(mark uint32) bool { return c.marks.Load()&mark != 0 }
 
 // extra has fields that few connections use. The connection's lock guards it.
 type extra struct {
-	labels    map[string]string // replaced, never modified
-	value     any
-	idle      moment       // value of active when an idle timeout was announced
-	discarded uint64       // bytes received while closing
-	rate      *receiveRate // nil until a receive rate is set
+	labels map[string]string // replaced, never modified
+	value  any
+	idle   moment       // when the idle period began that was announced last
+	rate   *receiveRate // nil until a receive rate is set
+	rare   *rare        // nil until one of its fields is needed
+}
+
+// rare has fields that even fewer connections use: those that are closing, have half a frame, or whose handler paused
+// them or gave them an idle timeout or an owner. The connection's lock guards it.
+type rare struct {
+	discarded uint64        // bytes received while closing
+	lost      uint64        // bytes of frames that no handler got
+	half      *framing.Half // nil while no half frame has come
+	pause     *pause.Pause  // of the handler; nil until the first
+	rule      *silence.Rule // idle timeout of its own; nil until one is set
+	ownership *Ownership    // nil until Follow
 }
 
 // more returns the connection's extra, and makes it at the first call. The caller holds mu.
@@ -47,6 +70,48 @@ func (c *Conn) more() *extra {
 		c.extra = &extra{}
 	}
 	return c.extra
+}
+
+// rarely returns the connection's rare fields, and makes them at the first call. The caller holds mu.
+func (c *Conn) rarely() *rare {
+	x := c.more()
+	if x.rare == nil {
+		x.rare = &rare{}
+	}
+	return x.rare
+}
+
+// rare returns the connection's rare fields, to be read only. The caller holds mu.
+func (c *Conn) rare() *rare {
+	if c.extra == nil || c.extra.rare == nil {
+		return &nothing
+	}
+	return c.extra.rare
+}
+
+// nothing is what most connections have of the rare fields.
+var nothing rare
+
+// tidy gives up the fields that are not needed any more. The caller holds mu.
+func (c *Conn) tidy() {
+	x := c.extra
+	if x.rare != nil && *x.rare == nothing {
+		x.rare = nil
+	}
+	if x.rare == nil && x.labels == nil && x.value == nil && x.idle == 0 && x.rate == nil {
+		c.extra = nil
+	}
+}
+
+// stopTimers ends the timers of a connection that is closed. The caller holds mu.
+func (c *Conn) stopTimers() {
+	r := c.rare()
+	if r.rule != nil {
+		r.rule.Stop()
+	}
+	if r.pause != nil {
+		r.pause.Stop()
+	}
 }
 
 type connFlags uint16
@@ -61,7 +126,8 @@ const (
 	flagClosed                          // the descriptor is closed
 	// Handler.Open was called, so that Handler.Close must be. The socket may be written to.
 	flagOpened
-	flagCounted // in the counts of Server.addresses
+	flagCounted      // in the counts of Server.addresses
+	flagHandlerPause // between Pause and Resume
 )
 
 func (c *Conn) has(f connFlags) bool { return c.flags&f != 0 }
@@ -108,11 +174,17 @@ func (c *Conn) info() Connection {
 		BytesSent:     c.sent.Load(),
 		State:         c.state(),
 	}
+	info.ReadPaused = c.has(flagHandlerPause)
 	if b := c.sending; b != nil {
-		info.QueuedBytes, info.ReadPaused = uint64(b.queue.Size), b.paused != 0
+		info.QueuedBytes, info.ReadPaused = uint64(b.queue.Size), info.ReadPaused || b.paused != 0
 	}
 	if x := c.extra; x != nil {
-		info.DiscardedBytes, info.Labels = x.discarded, x.labels
+		info.Labels = x.labels
+		r := c.rare()
+		info.DiscardedBytes = r.discarded + r.lost
+		if r.ownership != nil {
+			r.ownership.show(&info)
+		}
 	}
 	if e := c.ending; e != nil {
 		info.CloseReason, info.CloseText, info.ClosedBy = e.reason, e.text, e.by

@@ -17,18 +17,22 @@ type CloseReason = event.CloseReason
 
 // The close reasons that a handler may use or meet. Package event documents each.
 const (
-	ReasonPeerClosed       = event.ReasonPeerClosed
-	ReasonPeerReset        = event.ReasonPeerReset
-	ReasonIOError          = event.ReasonIOError
-	ReasonIdleTimeout      = event.ReasonIdleTimeout
-	ReasonSlowConsumer     = event.ReasonSlowConsumer
-	ReasonKicked           = event.ReasonKicked
-	ReasonShutdown         = event.ReasonShutdown
-	ReasonHandler          = event.ReasonHandler
-	ReasonHandlerPanic     = event.ReasonHandlerPanic
-	ReasonBanned           = event.ReasonBanned
-	ReasonFirstByteTimeout = event.ReasonFirstByteTimeout
-	ReasonQueueBudget      = event.ReasonQueueBudget
+	ReasonPeerClosed         = event.ReasonPeerClosed
+	ReasonPeerReset          = event.ReasonPeerReset
+	ReasonIOError            = event.ReasonIOError
+	ReasonIdleTimeout        = event.ReasonIdleTimeout
+	ReasonSlowConsumer       = event.ReasonSlowConsumer
+	ReasonKicked             = event.ReasonKicked
+	ReasonShutdown           = event.ReasonShutdown
+	ReasonHandler            = event.ReasonHandler
+	ReasonHandlerPanic       = event.ReasonHandlerPanic
+	ReasonBanned             = event.ReasonBanned
+	ReasonFirstByteTimeout   = event.ReasonFirstByteTimeout
+	ReasonQueueBudget        = event.ReasonQueueBudget
+	ReasonFrame              = event.ReasonFrame
+	ReasonHandlerUnavailable = event.ReasonHandlerUnavailable
+	ReasonHandlerTimeout     = event.ReasonHandlerTimeout
+	ReasonHandlerFailed      = event.ReasonHandlerFailed
 )
 
 // Matcher selects connections, for example a compiled filter of package filter. Several goroutines may call it at once,

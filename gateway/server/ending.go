@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/framing"
 )
 
 // ending says how a connection ends. The first cause makes it, and it is the only one.
@@ -18,7 +19,7 @@ type ending struct {
 	pause     time.Duration    // before the look that acks is for
 	watch     func(Connection) // called once, after everything else, when the connection is closed; may be nil
 	farewell  []byte           // to be put behind what is queued
-	answering bool             // the handler's call that is under way may still send; what follows waits for it
+	answering bool             // the handler may still send: its call is under way, or it owes an answer; what follows waits
 	overdue   bool             // the flush timeout passed while answering: the socket closes when the call ends
 	late      int              // bytes that the call may still send when overdue
 }
@@ -35,16 +36,22 @@ func (e *ending) stopTimers() {
 // Close ends the connection: what is queued is flushed and FIN sent, and when the peer has finished too, or
 // Config.CloseTimeout has passed, the socket is closed. It returns at once. The first reason wins; a later call does
 // nothing. A reason that is none stands for ReasonHandler.
-func (c *Conn) Close(reason CloseReason) {
-	c.end(ending{reason: known(reason)}, c.owner.server.config.CloseTimeout)
+func (c *Conn) Close(reason CloseReason) { c.CloseWith(reason, "") }
+
+// CloseWith is Close with a text for events and logs, cut to event.MaxText bytes. The peer does not get it.
+func (c *Conn) CloseWith(reason CloseReason, text string) {
+	c.end(ending{reason: known(reason), text: text}, c.owner.server.config.CloseTimeout)
 }
 
 // Abort ends the connection without flushing: the peer gets RST. The first reason wins; a later call does nothing, but
 // cuts an ending that still flushes short. A reason that is none stands for ReasonHandler.
-func (c *Conn) Abort(reason CloseReason) {
+func (c *Conn) Abort(reason CloseReason) { c.AbortWith(reason, "") }
+
+// AbortWith is Abort with a text for events and logs, cut to event.MaxText bytes.
+func (c *Conn) AbortWith(reason CloseReason, text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.endNow(ending{reason: known(reason)}, true)
+	c.endNow(ending{reason: known(reason), text: text}, true)
 }
 
 // known returns the reason, or ReasonHandler for one that has no name: closed connections are counted by reason, and
@@ -58,8 +65,8 @@ func known(reason CloseReason) CloseReason {
 
 // end begins the orderly end. The farewell goes behind the queued bytes. From then on sends are refused, and received
 // bytes are discarded. The socket closes when the peer has finished too, or after flush. With answering, a running call
-// of the handler may still send, so that every byte that it was given is answered. It returns false when the connection
-// is ending already.
+// of the handler may still send, so that every byte that it was given is answered; a handler that owes an answer may in
+// any case. It returns false when the connection is ending already.
 func (c *Conn) end(e ending, flush time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -74,16 +81,21 @@ func (c *Conn) beginEnd(e ending, flush time.Duration) bool {
 	e.text = event.ShortText(e.text)
 	e.timer = time.AfterFunc(flush, c.cutShort)
 	c.setEnding(e)
-	if c.ending.answering = e.answering && c.inCall.Load(); !c.ending.answering {
+	if c.ending.answering = e.answering && c.inCall.Load() || c.marked(markOwes); !c.ending.answering {
 		c.windUp()
 	}
 	return true
 }
 
-// setEnding records the first cause, and shows it to calls of the handler; see leave. The caller holds mu.
+// setEnding records the first cause, and shows it to calls of the handler; see leave. A connection whose peer finished
+// within a frame tells that, unless it has another text. The caller holds mu.
 func (c *Conn) setEnding(e ending) {
+	c.dropHalf()
+	if lost := c.rare().lost; lost > 0 && e.reason == ReasonPeerClosed && e.text == "" {
+		e.text = framing.Lost(lost, c.received.Load()-lost)
+	}
 	c.ending = &e
-	c.ends.Store(true)
+	c.marks.Or(markEnds)
 }
 
 // windUp puts the farewell behind the queued bytes, and FIN behind the farewell. The caller holds mu.
@@ -91,12 +103,13 @@ func (c *Conn) windUp() {
 	e := c.ending
 	e.answering = false
 	if n := len(e.farewell); n > 0 && !(c.writable() &&
-		c.put(e.farewell, c.owner.server.limits.Load().handlerRoom(), true).Accepted()) {
+		c.put(e.farewell, c.handlerRoom(), true).Accepted()) {
 		e.unsent += uint64(n)
 	}
 	e.farewell = nil
 	c.flags |= flagFinish
 	c.stopRate()
+	c.endPause()
 	c.resume()
 	c.finishIfDone()
 }
@@ -104,7 +117,7 @@ func (c *Conn) windUp() {
 // cutShort closes a connection whose flush took too long. The kernel still tries to send what it has taken, unless the
 // peer sends more, which makes the kernel reset the connection: those bytes count as unsent. A handler's call that is
 // under way answers first, or the bytes that it was given would be lost and counted nowhere. This takes no longer: the
-// loop that runs the call cannot close the descriptor before the call ends.
+// loop that runs the call cannot close the descriptor before the call ends. An answer that is only owed comes too late.
 func (c *Conn) cutShort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -112,13 +125,16 @@ func (c *Conn) cutShort() {
 	switch {
 	case e == nil || !e.answering:
 		c.stop(false)
+	case !c.inCall.Load():
+		e.overdue = true
+		c.answered()
 	case !e.overdue:
-		e.overdue, e.late = true, c.owner.server.limits.Load().handlerRoom().Queue
+		e.overdue, e.late = true, c.handlerRoom().Queue
+		c.marks.And(^uint32(markOwes))
 	}
 }
 
-// mayAnswer reports whether the handler's call that is under way may still send n bytes, although the connection is
-// ending. A call that sends until it is told to stop is told so a full send queue after the flush timeout. The caller
+// mayAnswer reports whether the handler may still send n bytes, although the connection is ending. A call that sends until it is told to stop is told so a full send queue after the flush timeout. The caller
 // holds mu.
 func (c *Conn) mayAnswer(n int) bool {
 	e := c.ending
@@ -128,7 +144,7 @@ func (c *Conn) mayAnswer(n int) bool {
 	return e.answering && e.late >= 0
 }
 
-// answered follows the handler's call that was under way when the connection began to end. The caller holds mu.
+// answered follows the handler's last answer on a connection that is ending. The caller holds mu.
 func (c *Conn) answered() {
 	c.windUp()
 	if c.ending.overdue {

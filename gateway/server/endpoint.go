@@ -31,12 +31,16 @@ func (c endpoint) Received(p []byte, at moment) {
 	c.active.Store(int64(at))
 	c.owner.server.counters.Received.Add(c.identity.Seq, len(p))
 	c.inCall.Store(true)
-	if c.ends.Load() {
+	if c.marked(markEnds) {
 		c.discard(len(p))
 		return
 	}
+	if c.owner.framed {
+		c.cutFrames(p, at)
+		return
+	}
 	if l := c.owner.server.limits.Load(); l.rated() {
-		c.rate(len(p), at, l)
+		c.rate(len(p), 1, at, l)
 	}
 	if c.owner.server.log.Tapped() {
 		c.publishData(p)
@@ -48,9 +52,9 @@ func (c endpoint) Received(p []byte, at moment) {
 // discard counts bytes that no handler gets, and stops reading at maxDiscarded.
 func (c endpoint) discard(n int) {
 	c.mu.Lock()
-	c.more().discarded += uint64(n)
+	c.rarely().discarded += uint64(n)
 	if c.sated() {
-		c.socket.Pause()
+		c.stopReading()
 	}
 	c.mu.Unlock()
 	c.leave()
@@ -67,6 +71,7 @@ func (c endpoint) Ended() {
 	c.inCall.Store(true)
 	c.mu.Lock()
 	c.flags |= flagPeerEnded
+	c.endHalf()
 	c.publish(event.Ended, nil)
 	closing := c.ending != nil
 	c.finishIfDone()
@@ -103,28 +108,44 @@ func (c *Conn) fail(op event.Operation, err error) {
 // handled follows every call of the handler, and ends the connection after a panic.
 func (c endpoint) handled() {
 	if v := recover(); v != nil {
-		text := c.panicked("handler panicked", v)
-		c.mu.Lock()
-		c.endNow(ending{reason: ReasonHandlerPanic, text: text}, false)
-		c.mu.Unlock()
+		c.endAfterPanic(v)
 	}
 	c.leave()
 }
 
-// leave ends a call of the handler. It continues an ending that waits for the call.
+func (c endpoint) endAfterPanic(v any) {
+	text := c.panicked("handler panicked", v)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.endNow(ending{reason: ReasonHandlerPanic, text: text}, false)
+}
+
+// leave ends a call of the handler. It continues an ending that waits for the call, unless the handler still owes an
+// answer: then Apply does.
 //
-// The goroutine that begins an ending stores ends and then loads inCall. A call stores inCall and then loads ends. So
-// at least one of the two notices the other, without a lock for each call.
+// The goroutine that begins an ending stores markEnds and then loads inCall and markOwes. A call stores inCall and then
+// loads markEnds, and stores markOwes while inCall is set. So at least one of the two notices the other, without a lock
+// for each call.
 func (c endpoint) leave() {
 	c.inCall.Store(false)
-	if !c.ends.Load() {
+	if !c.marked(markEnds) {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ending.answering {
+	if c.ending.answering && !c.marked(markOwes) {
 		c.answered()
 	}
+}
+
+// notify calls an optional method of the handler, which may run beside its other calls.
+func (c endpoint) notify(method func(*Conn)) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.endAfterPanic(v)
+		}
+	}()
+	method(c.Conn)
 }
 
 // panicked records a panic of the handler, and returns its text. It must run while the stack still shows the cause.
@@ -148,9 +169,14 @@ func (c endpoint) Closed() {
 	e := c.ending
 	e.closedAt = c.owner.server.at(c.owner.server.now())
 	e.unsent += uint64(c.queued())
+	if e.answering { // an answer is still owed
+		e.answering = false
+		e.unsent += uint64(len(e.farewell))
+	}
 	e.stopTimers()
 	c.endSending()
 	c.stopRate()
+	c.stopTimers()
 	info := c.info()
 	opened := c.has(flagOpened)
 	c.mu.Unlock()

@@ -26,8 +26,15 @@ func (c endpoint) NextWrite() ([]byte, moment) {
 	return p, c.owner.server.now() + moment(c.owner.server.limits.Load().WriteTimeout/progressChecks)
 }
 
-// Wrote records progress, or the lack of it.
+// Wrote records progress, or the lack of it, and tells a Drainer when the queue has fallen to the low water.
 func (c endpoint) Wrote(n int, err error) {
+	if drained := c.wrote(n, err); drained && c.owner.drainer != nil {
+		c.notify(c.owner.drainer.Drained)
+	}
+}
+
+// wrote does the work of Wrote, and reports whether it ended a pause for the queue.
+func (c endpoint) wrote(n int, err error) (drained bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if n > 0 {
@@ -38,9 +45,9 @@ func (c endpoint) Wrote(n int, err error) {
 	}
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		c.fail(event.OpWrite, err)
-		return
+		return false
 	}
-	c.resumeIfLow()
+	drained = c.resumeIfLow()
 	switch b := c.sending; {
 	case err != nil:
 		c.judgeProgress()
@@ -48,6 +55,7 @@ func (c endpoint) Wrote(n int, err error) {
 		b.progress, b.held = c.owner.server.now(), -1
 	}
 	c.finishIfDone()
+	return drained
 }
 
 // judgeProgress closes a peer that has taken nothing for the write timeout. The caller holds mu.

@@ -36,10 +36,12 @@ type ListenerInfo struct {
 	TLS         bool   // whether connections are TLS
 	ClientAuth  string // whether clients are asked for certificates: `off`, `request` or `require`; empty without TLS
 	Proxy       string // PROXY headers: `off`, `optional` or `required`
+	Framing     string // how received bytes are cut into frames, as frame.Parse reads it, for example `length:2`; or `raw`
+	MaxFrame    int    // most bytes of a frame; 0 with `raw`
 }
 
-// Totals counts from the start of the incarnation. Connections, Pending, QueuedBytes and EventStreams are numbers of
-// this moment.
+// Totals counts from the start of the incarnation. Connections, Pending, QueuedBytes, EventStreams, Held and
+// UnacknowledgedBytes are numbers of this moment.
 type Totals struct {
 	Connections    int                    // live ones
 	Pending        int                    // being admitted: their PROXY header or TLS handshake is not complete
@@ -58,6 +60,10 @@ type Totals struct {
 	EventsMissed   uint64                 // kept events that subscriptions did not get
 	QueuedBytes    uint64                 // in all send queues
 	RatePauses     uint64                 // how often reading was paused for a receive rate
+	HandlerPauses  uint64                 // how often a handler paused reading
+	Held           uint64                 // connections that wait for an instance of their remote handler
+	// UnacknowledgedBytes are those that remote handlers have not acknowledged, and of frames that are not complete.
+	UnacknowledgedBytes uint64
 }
 
 // Gateway describes the server as it is now. It does not block; it takes some microseconds, for the memory in use.
@@ -78,7 +84,7 @@ func (s *Server) Gateway() GatewayInfo {
 		g.Listeners = append(g.Listeners, ListenerInfo{Name: l.config.Name, Address: l.address(),
 			Handler: handlerName(l.config.Handler), Open: l.open.Load(), Connections: l.places.Live(), TLS: l.config.TLS != nil,
 			ClientAuth: entrance.ClientAuth(l.config.TLS),
-			Proxy:      l.config.Proxy.String()})
+			Proxy:      l.config.Proxy.String(), Framing: l.config.Frame.String(), MaxFrame: l.more})
 	}
 	return g
 }
@@ -100,8 +106,10 @@ func (s *Server) totals() Totals {
 		BytesReceived: c.Received.Load(), BytesSent: c.Sent.Load(), BytesUnsent: c.Unsent.Load(),
 		BytesDiscarded: c.Discarded.Load(),
 		SendsDropped:   c.Dropped.Load(), ReadPauses: c.ReadPauses.Load(), RatePauses: c.RatePauses.Load(),
-		QueuedBytes:  uint64(max(0, s.queued.Bytes())),
-		EventStreams: uint64(s.log.Streams()), EventsMissed: s.log.Missed(),
+		QueuedBytes:   uint64(max(0, s.queued.Bytes())),
+		HandlerPauses: c.HandlerPauses.Load(), Held: uint64(max(0, c.Held.Load())),
+		UnacknowledgedBytes: uint64(max(0, s.held.Bytes())),
+		EventStreams:        uint64(s.log.Streams()), EventsMissed: s.log.Missed(),
 	}
 	for _, n := range t.Refusals {
 		t.Refused += n

@@ -10,8 +10,10 @@ package server
 type Handler interface {
 	// Open is called once, before anything else.
 	Open(c *Conn)
-	// Data gets bytes from the peer, in order. They come as they were read: TCP keeps no message boundaries. p is valid
-	// only during the call.
+	// Data gets bytes from the peer, in order. They come as they were read: TCP keeps no message boundaries. With
+	// ListenerConfig.Frame, p is one frame without its header and delimiter, and may be empty; Data is called for each
+	// frame of a read. After a Close or Abort the rest of the read is discarded; after a Pause it is still delivered. p is
+	// valid only during the call.
 	Data(c *Conn, p []byte)
 	// End follows the peer's FIN. BaseHandler's End finishes the gateway's side behind the queued bytes. A handler with
 	// another End may go on sending. It must call CloseWrite or Close later, or the connection stays open.
@@ -34,3 +36,16 @@ func (BaseHandler) End(c *Conn) { c.CloseWrite() }
 
 // Close does nothing.
 func (BaseHandler) Close(*Conn, CloseReason) {}
+
+// Drainer is a Handler that is told when a full send queue is no more. Drained follows a pause of reading for the send
+// queue, when the queue has fallen to the low water. It may run beside other calls for the connection, and must not
+// block. A panic closes the connection as one of Data does.
+type Drainer interface{ Drained(c *Conn) }
+
+// Idler is a Handler that is told of idle timeouts, for connections with IdleRule.Notify. Idle may run beside other
+// calls for the connection, Close included, and must not block. A panic closes the connection as one of Data does.
+type Idler interface{ Idle(c *Conn) }
+
+// WholeFramer is a Handler that may ask for whole frames, with header and delimiter, in place of what is in them. The
+// server asks once, in New. A handler that embeds one inherits its answer.
+type WholeFramer interface{ WholeFrames() bool }

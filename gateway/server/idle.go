@@ -8,6 +8,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/pace"
 	"github.com/sockgate/sockgate/gateway/server/internal/registry"
 	"github.com/sockgate/sockgate/gateway/server/internal/rounds"
+	"github.com/sockgate/sockgate/gateway/server/internal/silence"
 )
 
 // sweep finds connections that have been silent for too long: idle ones, and ones that never sent a byte. One goroutine
@@ -58,29 +59,98 @@ func (w *sweep) findIdle(now moment, timeout time.Duration) {
 	w.active = oldest
 }
 
-// idled announces an idle period once. It closes the connection if IdleAction says so. It returns the moment from which
-// the connection can be idle again; now means that it need not be looked at before it is active again. A connection
-// that a receive rate keeps from being read is not idle.
+// idled looks at a connection that may be idle by the limit. It returns the moment from which the connection can be
+// idle again; now means that it need not be looked at before it is active again.
 func (c *Conn) idled(now moment, timeout time.Duration) moment {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	active := moment(c.active.Load())
-	if c.extra != nil && c.extra.idle == active || c.ending != nil {
+	if r := c.rare().rule; r != nil && r.Own { // its timer looks
+		c.mu.Unlock()
 		return now
 	}
-	since := max(active, c.rested(now))
-	if time.Duration(now-since) < timeout {
-		return since
+	from, notify := c.judgeIdle(now, timeout)
+	c.mu.Unlock()
+	if notify {
+		c.callIdle()
 	}
-	closing := c.owner.server.config.IdleAction == IdleClose
+	return from
+}
+
+// judgeIdle announces an idle period once. It closes the connection if IdleAction says so, unless the handler is to be
+// notified. It returns the moment of idled. A connection that is not read from for a receive rate or the handler's pause
+// is not idle. The caller holds mu.
+func (c *Conn) judgeIdle(now moment, timeout time.Duration) (from moment, notify bool) {
+	active := moment(c.active.Load())
+	since := max(active, c.rested(now))
+	if c.extra != nil && c.extra.idle == since || c.ending != nil {
+		return now, false
+	}
+	if time.Duration(now-since) < timeout {
+		return since, false
+	}
+	r := c.rare().rule
+	notify = r != nil && r.Notify
+	closing := !notify && c.owner.server.config.IdleAction == IdleClose
 	if !closing { // a closing one is ending, and is not looked at again
-		c.more().idle = active
+		c.more().idle = since
 	}
 	c.publish(event.IdleTimeout, &event.IdleDetail{Idle: time.Duration(now - active), Closing: closing})
 	if closing {
 		c.beginEnd(ending{reason: ReasonIdleTimeout, answering: true}, c.owner.server.config.CloseTimeout)
 	}
-	return now
+	return now, notify
+}
+
+// callIdle calls an Idler.
+func (c *Conn) callIdle() {
+	if c.owner.idler != nil {
+		endpoint{c}.notify(c.owner.idler.Idle)
+	}
+}
+
+// setIdle changes the rule of a connection. One with a timeout of its own has a timer, so that a short timeout makes the
+// sweep look at no other connection more often. The caller holds mu.
+func (c *Conn) setIdle(change *IdleRule) {
+	x := c.rarely()
+	if x.rule == nil {
+		x.rule = &silence.Rule{}
+	}
+	r := x.rule
+	if change.Notify != nil {
+		r.Notify = *change.Notify
+	}
+	if change.Timeout == nil {
+		return
+	}
+	r.Own, r.Timeout = true, *change.Timeout
+	if r.Timeout == 0 {
+		r.Stop()
+		return
+	}
+	now := c.owner.server.now()
+	since := max(moment(c.active.Load()), c.rested(now))
+	r.Await(now, max(0, r.Timeout-time.Duration(now-since)), c.idleDue)
+}
+
+// idleDue looks at a connection whose own timeout may be over.
+func (c *Conn) idleDue() {
+	if c.judgeOwnIdle() {
+		c.callIdle()
+	}
+}
+
+// judgeOwnIdle does the work of idleDue, and reports whether the handler is to be notified.
+func (c *Conn) judgeOwnIdle() (notify bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, r := c.owner.server.now(), c.rare().rule
+	if r.Timeout == 0 || c.ending != nil || r.Deferred(now) {
+		return false
+	}
+	from, notify := c.judgeIdle(now, r.Timeout)
+	if c.ending == nil {
+		r.Await(now, r.Timeout-time.Duration(now-from), c.idleDue)
+	}
+	return notify
 }
 
 // findWordless closes the connections that have not sent a byte in time. Connections are in the order of their arrival,

@@ -18,14 +18,15 @@ type receiveRate struct {
 
 // receiveRates returns the rates of a connection's credit.
 func (l *Limits) receiveRates() credit.Rates {
-	return credit.Rates{Bytes: l.ReceiveRate, Reads: l.ReceiveMessageRate}
+	return credit.Rates{Bytes: l.ReceiveRate, Messages: l.ReceiveMessageRate}
 }
 
 // rated reports whether any receive rate is set.
 func (l *Limits) rated() bool { return l.ReceiveRate > 0 || l.ReceiveMessageRate > 0 }
 
-// rate takes a read of n bytes from the connection's credit, and makes reading rest when that leaves a debt.
-func (c *Conn) rate(n int, at moment, l *Limits) {
+// rate takes a read of n bytes from the connection's credit, and makes reading rest when that leaves a debt. The read
+// counts as one message, or as the frames that it completed.
+func (c *Conn) rate(n, messages int, at moment, l *Limits) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ending != nil || c.has(flagDone) { // later bytes are discarded as fast as they come
@@ -37,14 +38,14 @@ func (c *Conn) rate(n int, at moment, l *Limits) {
 	}
 	r := x.rate
 	r.Refill(max(at, r.At), l.receiveRates())
-	r.Take(n)
+	r.Take(n, messages)
 	rest := r.Rest(l.receiveRates())
 	if rest == 0 || r.paused { // a read was on its way when the rest began
 		return
 	}
 	r.paused = true
 	c.owner.server.counters.RatePauses.Add(1)
-	c.socket.Pause()
+	c.stopReading()
 	if r.timer == nil {
 		r.timer = time.AfterFunc(rest, c.endRest)
 	} else {
@@ -89,15 +90,21 @@ func (c *Conn) stopRate() {
 	}
 }
 
-// rested returns a moment since which the peer has been read from without a rest; 0 for a connection that has not
-// rested lately. A connection that is not read from is not idle. The caller holds mu.
-func (c *Conn) rested(now moment) moment {
-	switch x := c.extra; {
-	case x == nil || x.rate == nil:
+// rested returns a moment since which the peer has been read from without a rest or a pause of the handler; 0 for a
+// connection without one lately. A connection that is not read from is not idle. The caller holds mu.
+func (c *Conn) rested(now moment) (since moment) {
+	x := c.extra
+	switch {
+	case x == nil:
 		return 0
-	case x.rate.paused:
+	case c.has(flagHandlerPause), x.rate != nil && x.rate.paused:
 		return now
-	default:
-		return x.rate.At
 	}
+	if x.rate != nil {
+		since = x.rate.At
+	}
+	if p := c.rare().pause; p != nil {
+		since = max(since, p.Ended)
+	}
+	return since
 }

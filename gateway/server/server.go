@@ -44,6 +44,7 @@ type Server struct {
 	requests   replay.Log[BroadcastResult]
 	bans       ban.List
 	queued     sendqueue.Budget
+	held       counter.Bytes
 	counters   counter.Totals
 
 	mu        sync.Mutex

@@ -17,10 +17,15 @@ var ErrClosed = errors.New("connection is closed")
 func (c *Conn) Send(p []byte) (Outcome, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.sendNow(p)
+}
+
+// sendNow does the work of Send. The caller holds mu.
+func (c *Conn) sendNow(p []byte) (Outcome, error) {
 	if !c.writable() || c.ending != nil && !c.mayAnswer(len(p)) {
 		return OutcomeClosed, ErrClosed
 	}
-	switch o := c.put(p, c.owner.server.limits.Load().handlerRoom(), false); o {
+	switch o := c.put(p, c.handlerRoom(), false); o {
 	case OutcomeDroppedQueueFull:
 		return o, ErrDropped
 	case OutcomeDroppedBudget:
@@ -83,7 +88,7 @@ func (c *Conn) enqueue(p []byte, room sendqueue.Room, shared bool) Outcome {
 		}
 		begun := n > 0 || c.owner.config.TLS != nil // TLS may have encrypted the beginning, which must be sent then
 		if begun {
-			room.All = c.owner.server.limits.Load().handlerRoom().All
+			room.All = c.handlerRoom().All
 		}
 		if p = p[n:]; !c.owner.server.queued.Take(len(p), room.All) {
 			return c.refuseRest(begun)

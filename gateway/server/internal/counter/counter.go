@@ -45,15 +45,26 @@ func (c *ByReason) Occurred() map[event.CloseReason]uint64 {
 
 // Totals are what a server counts from its start.
 type Totals struct {
-	Received     Sharded
-	Sent         Sharded
-	Accepted     atomic.Uint64
-	AcceptErrors atomic.Uint64
-	Unsent       atomic.Uint64
-	Discarded    atomic.Uint64
-	Dropped      atomic.Uint64
-	ReadPauses   atomic.Uint64
-	RatePauses   atomic.Uint64
-	Closed       ByReason
-	Refusals     ByReason
+	Received      Sharded
+	Sent          Sharded
+	Accepted      atomic.Uint64
+	AcceptErrors  atomic.Uint64
+	Unsent        atomic.Uint64
+	Discarded     atomic.Uint64
+	Dropped       atomic.Uint64
+	ReadPauses    atomic.Uint64
+	RatePauses    atomic.Uint64
+	HandlerPauses atomic.Uint64
+	Held          atomic.Int64 // connections that wait for an instance of their remote handler
+	Closed        ByReason
+	Refusals      ByReason
 }
+
+// Bytes counts bytes that are held now. The zero value is 0. Any goroutine may call its methods.
+type Bytes struct{ n atomic.Int64 }
+
+// Add adds n, which may be negative.
+func (b *Bytes) Add(n int64) { b.n.Add(n) }
+
+// Bytes returns how many bytes are held. It may be short of some for a moment while they change hands.
+func (b *Bytes) Bytes() int64 { return b.n.Load() }

@@ -15,26 +15,26 @@ const (
 	MaxRest = time.Second
 )
 
-// Rates are limits on one peer: bytes a second, and reads a second. 0 sets no limit.
-type Rates struct{ Bytes, Reads int }
+// Rates are limits on one peer: bytes a second, and messages a second. 0 sets no limit.
+type Rates struct{ Bytes, Messages int }
 
 // Credit is how much may still be read from a peer: at most a second's worth. A negative credit is a debt, and reading
 // rests until it is paid off. The caller guards it.
 type Credit struct {
-	At    transport.Moment // when Refill last ran
-	bytes float64
-	reads float64
+	At       transport.Moment // when Refill last ran
+	bytes    float64
+	messages float64
 }
 
 // New returns a full credit.
 func New(at transport.Moment, rates Rates) Credit {
-	return Credit{At: at, bytes: float64(rates.Bytes), reads: float64(rates.Reads)}
+	return Credit{At: at, bytes: float64(rates.Bytes), messages: float64(rates.Messages)}
 }
 
-// Take takes one read of n bytes from the credit.
-func (c *Credit) Take(n int) {
+// Take takes one read of n bytes with a number of messages from the credit.
+func (c *Credit) Take(n, messages int) {
 	c.bytes -= float64(n)
-	c.reads--
+	c.messages -= float64(messages)
 }
 
 // Refill adds the credit of the time since the last Refill.
@@ -42,7 +42,7 @@ func (c *Credit) Refill(now transport.Moment, rates Rates) {
 	passed := time.Duration(now - c.At).Seconds()
 	c.At = now
 	c.bytes = refilled(c.bytes, rates.Bytes, passed)
-	c.reads = refilled(c.reads, rates.Reads, passed)
+	c.messages = refilled(c.messages, rates.Messages, passed)
 }
 
 // refilled returns a credit after passed seconds: at most a second's worth, and 0 without a limit.
@@ -59,8 +59,8 @@ func (c *Credit) Rest(rates Rates) time.Duration {
 	if rates.Bytes > 0 {
 		seconds = -c.bytes / float64(rates.Bytes)
 	}
-	if rates.Reads > 0 {
-		seconds = max(seconds, -c.reads/float64(rates.Reads))
+	if rates.Messages > 0 {
+		seconds = max(seconds, -c.messages/float64(rates.Messages))
 	}
 	if seconds <= 0 {
 		return 0

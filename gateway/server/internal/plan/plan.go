@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 	"github.com/sockgate/sockgate/gateway/server/internal/bind"
+	"github.com/sockgate/sockgate/gateway/server/internal/framing"
 )
 
 // The modes of PROXY headers, as server.ProxyMode has them.
@@ -26,7 +28,17 @@ type Listener struct {
 	Proxy         int
 	ProxyName     string // the mode's name
 	Trusted       []netip.Prefix
+	Rules         framing.Rules
 }
+
+// The bounds of framing.
+const (
+	DefaultMaxFrame     = 64 << 10 // bytes
+	maxFrame            = 16 << 20
+	DefaultFrameTimeout = 30 * time.Second
+	minFrameTimeout     = time.Millisecond
+	maxFrameTimeout     = time.Hour
+)
 
 // Check checks listeners, whose names must differ. The error names the listener and says what was expected.
 func Check(listeners []Listener) error {
@@ -45,6 +57,9 @@ func Check(listeners []Listener) error {
 		}
 		if err := l.checkAdmission(); err != nil {
 			return err
+		}
+		if err := l.checkFraming(); err != nil {
+			return fmt.Errorf("listener %q: %w", l.Name, err)
 		}
 	}
 	return nil
@@ -68,4 +83,16 @@ func (l *Listener) checkAdmission() error {
 			"balancers", l.Name, l.ProxyName)
 	}
 	return nil
+}
+
+// checkFraming checks the fields of framing.
+func (l *Listener) checkFraming() error {
+	r := &l.Rules
+	switch {
+	case r.Limit < 1 || r.Limit > maxFrame:
+		return fmt.Errorf("max frame %d: expected 1 to %d bytes", r.Limit, maxFrame)
+	case r.Timeout < minFrameTimeout || r.Timeout > maxFrameTimeout:
+		return fmt.Errorf("frame timeout %s: expected %s to %s", r.Timeout, minFrameTimeout, maxFrameTimeout)
+	}
+	return r.Format.Fits(r.Limit)
 }

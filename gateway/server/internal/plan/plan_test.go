@@ -5,25 +5,37 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/sockgate/sockgate/gateway/frame"
+	"github.com/sockgate/sockgate/gateway/server/internal/framing"
 	"github.com/sockgate/sockgate/gateway/server/internal/plan"
 )
 
 // TestCheck holds that an error names the listener and says what is wrong.
 func TestCheck(t *testing.T) {
 	for want, change := range map[string]func(*plan.Listener){
-		"":                                func(*plan.Listener) {},
-		`"b" has the address ""`:          func(l *plan.Listener) { l.Address = "" },
-		`"b" has the address "unix://"`:   func(l *plan.Listener) { l.Address = "unix://" },
-		`two listeners are called "a"`:    func(l *plan.Listener) { l.Name = "a" },
-		`"b" has no handler`:              func(l *plan.Listener) { l.Handled = false },
-		`"b" has TLS without a certif`:    func(l *plan.Listener) { l.TLS = &tls.Config{} },
-		`"b": PROXY mode 3: expected`:     func(l *plan.Listener) { l.Proxy = 3 },
-		`"b": PROXY mode -1: expected`:    func(l *plan.Listener) { l.Proxy = -1 },
-		`"b" takes PROXY headers (on) an`: func(l *plan.Listener) { l.Proxy, l.ProxyName = 2, "on" },
-		`"b": trusted`:                    func(l *plan.Listener) { l.Trusted = []netip.Prefix{{}} },
+		"":                                               func(*plan.Listener) {},
+		`"b" has the address ""`:                         func(l *plan.Listener) { l.Address = "" },
+		`"b" has the address "unix://"`:                  func(l *plan.Listener) { l.Address = "unix://" },
+		`two listeners are called "a"`:                   func(l *plan.Listener) { l.Name = "a" },
+		`"b" has no handler`:                             func(l *plan.Listener) { l.Handled = false },
+		`"b" has TLS without a certif`:                   func(l *plan.Listener) { l.TLS = &tls.Config{} },
+		`"b": PROXY mode 3: expected`:                    func(l *plan.Listener) { l.Proxy = 3 },
+		`"b": PROXY mode -1: expected`:                   func(l *plan.Listener) { l.Proxy = -1 },
+		`"b" takes PROXY headers (on) an`:                func(l *plan.Listener) { l.Proxy, l.ProxyName = 2, "on" },
+		`"b": max frame 0: expected 1 to 16777216 bytes`: func(l *plan.Listener) { l.Rules.Limit = 0 },
+		`"b": max frame 16777217: expected`:              func(l *plan.Listener) { l.Rules.Limit = 1<<24 + 1 },
+		`"b": frame timeout 1us: expected 1ms to 1h0m0s`: func(l *plan.Listener) { l.Rules.Timeout = 1000 },
+		`"b": frame timeout 2h0m0s: expected`:            func(l *plan.Listener) { l.Rules.Timeout = 2 * time.Hour },
+		`"b": a frame of fixed:9 has at least 9 bytes; at most 8`: func(l *plan.Listener) {
+			l.Rules.Format, _ = frame.Parse("fixed:9")
+			l.Rules.Limit = 8
+		},
+		`"b": trusted`: func(l *plan.Listener) { l.Trusted = []netip.Prefix{{}} },
 	} {
-		ls := []plan.Listener{{Name: "a", Address: ":1", Handled: true}, {Name: "b", Address: ":2", Handled: true}}
+		rules := framing.Rules{Limit: plan.DefaultMaxFrame, Timeout: plan.DefaultFrameTimeout}
+		ls := []plan.Listener{{Name: "a", Address: ":1", Handled: true, Rules: rules}, {Name: "b", Address: ":2", Handled: true, Rules: rules}}
 		change(&ls[1])
 		err := plan.Check(ls)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
