@@ -101,7 +101,8 @@ var wholeLimits = server.Limits{MaxConnections: 1, HighWater: 2, LowWater: 3, Se
 	AcceptBurstPerIP: 17, ReceiveRate: 18, ReceiveMessageRate: 19, HandshakeTimeout: 20, MaxHandshakes: 21,
 	FirstByteTimeout: 22,
 	Allow:            []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
-	Deny:             []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}, QueueBudget: 23}
+	Deny:             []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}, QueueBudget: 23,
+	HoldTimeout: 24, MaxHeld: 25, AdmitTimeout: 26, HandlerWindow: 27, HandlerBudget: 28}
 
 var wholeLimitsMessage = &pb.Limits{MaxConnections: 1, HighWater: 2, LowWater: 3, SendQueueLimit: 4,
 	WriteTimeout: period(5), IdleTimeout: period(6),
@@ -110,7 +111,8 @@ var wholeLimitsMessage = &pb.Limits{MaxConnections: 1, HighWater: 2, LowWater: 3
 	ConnectionsPerIpv6Network: 13, AcceptRate: 14.5, AcceptBurst: 15, AcceptRatePerIp: 16.5, AcceptBurstPerIp: 17,
 	ReceiveRate: 18, ReceiveMessageRate: 19,
 	HandshakeTimeout: period(20), MaxHandshakes: 21, FirstByteTimeout: period(22), Allow: []string{"10.0.0.0/8"},
-	Deny: []string{"2001:db8::/32"}, QueueBudget: 23}
+	Deny: []string{"2001:db8::/32"}, QueueBudget: 23, HoldTimeout: period(24), MaxHeld: 25, AdmitTimeout: period(26),
+	HandlerWindow: 27, HandlerBudget: 28}
 
 func (fixed) Cursor() event.Cursor {
 	return event.Cursor{Origin: event.Origin{Node: "n", Incarnation: "1"}, Sequence: 8}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -27,6 +28,7 @@ import (
 type limitField struct {
 	name protoreflect.Name
 	of   func(*server.Limits) any // a pointer to the server's field
+	zero time.Duration            // the server's value for a time of 0; 0 unless the server takes 0 for its default
 }
 
 // limitFields are the limits of server.Limits: every limit of the contract that can be changed, and low_water.
@@ -52,6 +54,11 @@ var limitFields = []limitField{
 	{name: "allow", of: func(l *server.Limits) any { return &l.Allow }},
 	{name: "deny", of: func(l *server.Limits) any { return &l.Deny }},
 	{name: "queue_budget", of: func(l *server.Limits) any { return &l.QueueBudget }},
+	{name: "hold_timeout", of: func(l *server.Limits) any { return &l.HoldTimeout }, zero: server.NoHold},
+	{name: "max_held", of: func(l *server.Limits) any { return &l.MaxHeld }},
+	{name: "admit_timeout", of: func(l *server.Limits) any { return &l.AdmitTimeout }},
+	{name: "handler_window", of: func(l *server.Limits) any { return &l.HandlerWindow }},
+	{name: "handler_budget", of: func(l *server.Limits) any { return &l.HandlerBudget }},
 }
 
 // rule is the contract's rule of the field.
@@ -104,7 +111,7 @@ func (f *limitField) put(l *server.Limits, m protoreflect.Message) {
 	case *float64:
 		m.Set(d, protoreflect.ValueOfFloat64(*v))
 	case *time.Duration:
-		m.Set(d, protoreflect.ValueOfMessage(durationpb.New(*v).ProtoReflect()))
+		m.Set(d, protoreflect.ValueOfMessage(durationpb.New(f.told(*v)).ProtoReflect()))
 	case *map[string]int:
 		counts := m.Mutable(d).Map()
 		for name, n := range *v {
@@ -116,6 +123,14 @@ func (f *limitField) put(l *server.Limits, m protoreflect.Message) {
 			networks.Append(protoreflect.ValueOfString(n.String()))
 		}
 	}
+}
+
+// told returns the contract's value of a time.
+func (f *limitField) told(d time.Duration) time.Duration {
+	if d == f.zero {
+		return 0
+	}
+	return d
 }
 
 // take checks the contract's field. It returns a function that sets the server's field, and the new value in the words
@@ -162,7 +177,7 @@ func (f *limitField) takeRate(field string, r float64) (func(*server.Limits), st
 
 // takePeriod reads an absent duration as 0.
 func (f *limitField) takePeriod(field string, d *durationpb.Duration) (func(*server.Limits), string, error) {
-	return setting(f, d.AsDuration()), d.AsDuration().String(),
+	return setting(f, cmp.Or(d.AsDuration(), f.zero)), d.AsDuration().String(),
 		contract.First(f.check(d.AsDuration() != 0, field), period(field, d, maxLimitTimeout))
 }
 

@@ -91,6 +91,23 @@ func TestUpdateLimits(t *testing.T) {
 	}
 }
 
+// TestHoldTimeoutOfZero checks that a hold timeout of 0, or none, does not become the server's default, and comes back
+// as 0.
+func TestHoldTimeoutOfZero(t *testing.T) {
+	g := limited{limits: &server.Limits{}, changes: &server.UpdateLimitsRequest{}}
+	conn, _ := serve(t, g, control.Config{})
+	for _, limits := range []*pb.Limits{{}, {HoldTimeout: period(0)}} {
+		*g.limits = server.Limits{HoldTimeout: 1}
+		r, err := pb.NewGatewayServiceClient(conn).UpdateLimits(patiently(t), &pb.UpdateLimitsRequest{Limits: limits,
+			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"hold_timeout"}}})
+		check(t, err)
+		if got := r.GetLimits().GetHoldTimeout(); g.limits.HoldTimeout != server.NoHold || got == nil || got.AsDuration() != 0 ||
+			g.changes.Changes["hold_timeout"] != "0s" {
+			t.Errorf("%s, answered as %v and recorded as %v", g.limits.HoldTimeout, got, g.changes.Changes)
+		}
+	}
+}
+
 // TestUpdateLimitsBounds checks that bad masks and values are refused with the name of the field, and that nothing
 // changes then.
 func TestUpdateLimitsBounds(t *testing.T) {
@@ -128,6 +145,9 @@ func TestUpdateLimitsBounds(t *testing.T) {
 		{[]string{"high_water"}, &pb.Limits{}, "limits.high_water"},
 		{[]string{"send_queue_limit"}, &pb.Limits{}, "limits.send_queue_limit"},
 		{[]string{"max_handshakes"}, &pb.Limits{}, "limits.max_handshakes"},
+		{[]string{"hold_timeout"}, &pb.Limits{HoldTimeout: period(-1)}, "limits.hold_timeout"},
+		{[]string{"admit_timeout"}, &pb.Limits{}, "limits.admit_timeout"},
+		{[]string{"handler_window"}, &pb.Limits{}, "limits.handler_window"},
 		{[]string{"allow"}, &pb.Limits{Allow: []string{"10.0.0.1"}}, "limits.allow"},
 		{[]string{"allow"}, &pb.Limits{Allow: []string{"10.0.0.1/8"}}, "limits.allow"},
 		{[]string{"deny"}, &pb.Limits{Deny: []string{"everybody"}}, "limits.deny"},

@@ -17,10 +17,11 @@ import (
 type limitFlags struct {
 	server.Limits
 
-	budget queueBudget
-	memory memoryLimit // settled at the start
-	set    *pflag.FlagSet
-	checks []func() error // one for each flag that has a bound
+	queueBudget   budget
+	handlerBudget budget
+	memory        memoryLimit // settled at the start
+	set           *pflag.FlagSet
+	checks        []func() error // one for each flag that has a bound
 }
 
 // flags registers a flag for each limit. A new limit needs one statement here.
@@ -28,10 +29,12 @@ func (l *limitFlags) flags(f *pflag.FlagSet) {
 	l.set = f
 	l.HighWater, l.SendQueueLimit = 64<<10, 1<<20
 	l.HandshakeTimeout, l.MaxHandshakes, l.WriteTimeout = 10*time.Second, 1024, 30*time.Second
+	l.HoldTimeout, l.AdmitTimeout, l.HandlerWindow = 30*time.Second, 10*time.Second, 64<<10
 	l.connectionFlags()
 	l.admissionFlags()
 	l.receiveFlags()
 	l.queueFlags()
+	l.handlerFlags()
 }
 
 func (l *limitFlags) connectionFlags() {
@@ -69,9 +72,21 @@ func (l *limitFlags) queueFlags() {
 	l.bytes(&l.HighWater, "high-water", 1,
 		"send-queue bytes above which reading from that peer pauses, for example 64KiB")
 	l.bytes(&l.SendQueueLimit, "send-queue-limit", 1, "send-queue bytes beyond which a send is dropped, for example 1MiB")
-	l.set.Var(&l.budget, "queue-budget", "most bytes of all send queues together, for example 1GiB; auto: a quarter of "+
+	l.set.Var(&l.queueBudget, "queue-budget", "most bytes of all send queues together, for example 1GiB; auto: a quarter of "+
 		"the memory limit, at least 64MiB; 0 or off: no limit")
 	l.period(&l.WriteTimeout, "write-timeout", 1, "how long a peer may accept no byte of a non-empty send queue")
+}
+
+func (l *limitFlags) handlerFlags() {
+	l.period(&l.HoldTimeout, "hold-timeout", 0,
+		"how long a connection may wait for an instance of its remote handler; 0: not at all")
+	l.count(&l.MaxHeld, "max-held", 0, "most connections that wait for an instance at once; 0: no limit")
+	l.period(&l.AdmitTimeout, "admit-timeout", time.Millisecond,
+		"how long a remote handler may take to send the first command for a new connection")
+	l.bytes(&l.HandlerWindow, "handler-window", 4<<10,
+		"unacknowledged bytes above which reading from that peer pauses, for example 64KiB")
+	l.set.Var(&l.handlerBudget, "handler-budget", "most unacknowledged bytes of all connections together, for example "+
+		"512MiB; auto: an eighth of the memory limit, at least 16MiB; 0 or off: no limit")
 }
 
 // count registers a flag for a number of things.
@@ -148,7 +163,9 @@ func (l *limitFlags) validate() error {
 func (l *limitFlags) limits(listeners map[string]int) server.Limits {
 	all := l.Limits
 	all.ListenerConnections = listeners
-	all.QueueBudget = l.budget.within(l.memory)
+	all.QueueBudget = l.queueBudget.within(l.memory, queueShare)
+	all.HandlerBudget = l.handlerBudget.within(l.memory, handlerShare)
+	all.HoldTimeout = cmp.Or(all.HoldTimeout, server.NoHold)
 	all.MaxConnections = cmp.Or(all.MaxConnections, connectionDescriptors())
 	return all
 }

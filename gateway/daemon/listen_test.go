@@ -124,7 +124,9 @@ func TestLimitFlags(t *testing.T) {
 		"--handshake-timeout", "19s", "--max-handshakes", "20", "--first-byte-timeout", "21s",
 		"--allow", "10.1.2.3/8", "--allow", "::ffff:192.0.2.1", "--deny", "2001:db8::1",
 		"--queue-budget", "22MiB", "--high-water", "23", "--send-queue-limit", "24",
-		"--write-timeout", "25s", "--idle-timeout", "26s")
+		"--write-timeout", "25s", "--idle-timeout", "26s",
+		"--hold-timeout", "27s", "--max-held", "28", "--admit-timeout", "29s", "--handler-window", "30KiB",
+		"--handler-budget", "31MiB")
 	check(t, err)
 	config.Limits.LowWater = 1 // has no flag
 	for l, i := reflect.ValueOf(config.Limits), 0; i < l.NumField(); i++ {
@@ -139,9 +141,19 @@ func TestLimitFlags(t *testing.T) {
 		Allow:       []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")},
 		Deny:        []netip.Prefix{netip.MustParsePrefix("2001:db8::1/128")},
 		QueueBudget: 22 << 20, HighWater: 23, LowWater: 1, SendQueueLimit: 24, WriteTimeout: 25e9, IdleTimeout: 26e9,
+		HoldTimeout: 27e9, MaxHeld: 28, AdmitTimeout: 29e9, HandlerWindow: 30 << 10, HandlerBudget: 31 << 20,
 	}
 	if got, want := fmt.Sprintf("%+v", config.Limits), fmt.Sprintf("%+v", want); got != want {
 		t.Errorf("%s\nexpected\n%s", got, want)
+	}
+}
+
+// TestNoHoldFlag checks that a hold timeout of 0 is no wait, and not the server's default.
+func TestNoHoldFlag(t *testing.T) {
+	config, err := daemon.ServerConfig(t, "--hold-timeout", "0")
+	check(t, err)
+	if got := config.Limits.HoldTimeout; got != server.NoHold {
+		t.Errorf("%s; expected %s", got, server.NoHold)
 	}
 }
 
@@ -206,6 +218,14 @@ func TestListenMistakes(t *testing.T) {
 		{[]string{"--max-handshakes", "0"}, []string{"--max-handshakes 0", "at least 1"}},
 		{[]string{"--handshake-timeout", "0"}, []string{"--handshake-timeout 0s", "at least 1ms"}},
 		{[]string{"--first-byte-timeout", "-1s"}, []string{"--first-byte-timeout -1s"}},
+		{[]string{"--hold-timeout", "-1ns"}, []string{"--hold-timeout -1ns", "0 or more"}},
+		{[]string{"--hold-timeout", "2h"}, []string{"hold timeout 2h0m0s", "expected 0s to 1h0m0s"}},
+		{[]string{"--max-held", "-1"}, []string{"--max-held -1", "0 or more"}},
+		{[]string{"--admit-timeout", "0"}, []string{"--admit-timeout 0s", "at least 1ms"}},
+		{[]string{"--admit-timeout", "2h"}, []string{"admit timeout 2h0m0s", "expected 1ms to 1h0m0s"}},
+		{[]string{"--handler-window", "1KiB"}, []string{"--handler-window 1024", "at least 4096"}},
+		{[]string{"--handler-window", "2MiB"}, []string{"handler window 2097152", "expected 4096 to 1048576"}},
+		{[]string{"--handler-budget", "much"}, []string{"--handler-budget", `"much"`, "64KiB", "auto or off"}},
 		{[]string{"--deny", "fe80::1%eth0"}, []string{"--deny", "fe80::1%eth0"}},
 	} {
 		code, stdout, stderr := run(nil, c.args...)

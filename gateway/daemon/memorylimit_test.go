@@ -26,7 +26,7 @@ func machine(t *testing.T, limit string) string {
 	return root
 }
 
-// TestMemoryLimit checks for each origin of memory the runtime's limit, the line of the log and the queue budget. The
+// TestMemoryLimit checks for each origin of memory the runtime's limit, the line of the log and the budgets. The
 // test runs alone, because the limit is the process's.
 func TestMemoryLimit(t *testing.T) {
 	t.Cleanup(func() { debug.SetMemoryLimit(math.MaxInt64) })
@@ -37,16 +37,25 @@ func TestMemoryLimit(t *testing.T) {
 		runtime int64
 		log     string
 		budget  uint64
+		handler uint64
 	}{
-		"cgroup":  {limit: "4294967296", runtime: 3276 << 20, log: `"limit":"3276MiB"`, budget: 819 << 20},
-		"machine": {limit: "max", runtime: 4 << 30, log: `50% of /proc/meminfo`, budget: 1 << 30},
-		"small":   {limit: "209715200", runtime: 160 << 20, log: `80% of /sys/fs/cgroup/memory.max`, budget: 64 << 20},
+		"cgroup": {limit: "4294967296", runtime: 3276 << 20, log: `"limit":"3276MiB"`, budget: 819 << 20,
+			handler: 3276 << 17},
+		"machine": {limit: "max", runtime: 4 << 30, log: `50% of /proc/meminfo`, budget: 1 << 30, handler: 512 << 20},
+		"small": {limit: "209715200", runtime: 160 << 20, log: `80% of /sys/fs/cgroup/memory.max`, budget: 64 << 20,
+			handler: 20 << 20},
+		"tiny": {limit: "104857600", runtime: 80 << 20, log: `80% of /sys/fs/cgroup/memory.max`, budget: 64 << 20,
+			handler: 16 << 20},
 		"the operator's": {limit: "4294967296", environ: []string{"GOMEMLIMIT=off"}, runtime: math.MaxInt64,
-			log: `"from":"GOMEMLIMIT","limit":"none"`, budget: 819 << 20},
+			log: `"from":"GOMEMLIMIT","limit":"none"`, budget: 819 << 20, handler: 3276 << 17},
 		"budget given": {limit: "4294967296", flags: []string{"--queue-budget", "1MiB"}, runtime: 3276 << 20,
-			log: `"limit":"3276MiB"`, budget: 1 << 20},
+			log: `"limit":"3276MiB"`, budget: 1 << 20, handler: 3276 << 17},
 		"budget off": {limit: "4294967296", flags: []string{"--queue-budget", "off"}, runtime: 3276 << 20,
-			log: `"limit":"3276MiB"`, budget: 0},
+			log: `"limit":"3276MiB"`, budget: 0, handler: 3276 << 17},
+		"handler budget given": {limit: "4294967296", flags: []string{"--handler-budget", "1MiB"}, runtime: 3276 << 20,
+			log: `"limit":"3276MiB"`, budget: 819 << 20, handler: 1 << 20},
+		"handler budget off": {limit: "4294967296", flags: []string{"--handler-budget", "off"}, runtime: 3276 << 20,
+			log: `"limit":"3276MiB"`, budget: 819 << 20, handler: 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			debug.SetMemoryLimit(math.MaxInt64)
@@ -57,6 +66,9 @@ func TestMemoryLimit(t *testing.T) {
 			}
 			if got := g.info().GetLimits().GetQueueBudget(); got != c.budget {
 				t.Errorf("the queue budget is %d; expected %d", got, c.budget)
+			}
+			if got := g.info().GetLimits().GetHandlerBudget(); got != c.handler {
+				t.Errorf("the handler budget is %d; expected %d", got, c.handler)
 			}
 		})
 	}

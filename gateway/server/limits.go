@@ -78,7 +78,26 @@ type Limits struct {
 	WriteTimeout time.Duration
 	// IdleTimeout is how long a connection may neither receive nor send a byte: 0 or more. Default 0: no limit.
 	IdleTimeout time.Duration
+	// HoldTimeout is how long a connection may wait for an instance of its remote handler: up to 1 h, or NoHold. Default
+	// 30 s.
+	HoldTimeout time.Duration
+	// MaxHeld is the most connections that wait for an instance at once, of all remote handlers. Default 0: no limit.
+	MaxHeld int
+	// AdmitTimeout is how long a remote handler may take to send the first command for a new connection: 1 ms to 1 h.
+	// Default 10 s.
+	AdmitTimeout time.Duration
+	// HandlerWindow is the number of unacknowledged bytes of a connection that pauses reading from its peer: 4 KiB to
+	// 1 MiB. Default 64 KiB.
+	HandlerWindow int
+	// HandlerBudget is the most bytes of all connections together that remote handlers have not acknowledged, and of frames
+	// that are not complete: 0 or more. Default 0: no limit. Hazard: without it, each connection can take HandlerWindow and
+	// a frame.
+	HandlerBudget int
 }
+
+// NoHold is the HoldTimeout of a server whose connections do not wait for an instance, because 0 means the default. It
+// is 0 in sockgate.v1.Limits.
+const NoHold = bounds.NoHold
 
 // LimitError says that a limit is out of its bounds. Field is the limit's name in sockgate.v1.Limits, for example
 // `max_connections`. Text has the given value and the expected ones.

@@ -50,6 +50,14 @@ func TestLimitBounds(t *testing.T) {
 			func(l *server.Limits) { l.HighWater = 2 << 20 }},
 		"write_timeout": {func(l *server.Limits) { l.WriteTimeout = -1 }},
 		"idle_timeout":  {func(l *server.Limits) { l.IdleTimeout = -1 }},
+		"hold_timeout": {func(l *server.Limits) { l.HoldTimeout = server.NoHold - 1 },
+			func(l *server.Limits) { l.HoldTimeout = time.Hour + 1 }},
+		"max_held": {func(l *server.Limits) { l.MaxHeld = -1 }},
+		"admit_timeout": {func(l *server.Limits) { l.AdmitTimeout = time.Microsecond },
+			func(l *server.Limits) { l.AdmitTimeout = time.Hour + 1 }},
+		"handler_window": {func(l *server.Limits) { l.HandlerWindow = 4<<10 - 1 },
+			func(l *server.Limits) { l.HandlerWindow = 1<<20 + 1 }},
+		"handler_budget": {func(l *server.Limits) { l.HandlerBudget = -1 }},
 	}
 	if n := reflect.TypeFor[server.Limits]().NumField(); len(bounds) != n {
 		t.Errorf("this test tries the bounds of %d limits of %d", len(bounds), n)

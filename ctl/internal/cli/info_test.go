@@ -47,6 +47,10 @@ Limits
   max handshakes       1024
   allow                10.0.0.0/8,2001:db8::/32
   queue budget         1GiB
+  hold timeout         30s
+  admit timeout        10s
+  handler window       64KiB
+  handler budget       512MiB
 
 Totals
   connections    2 live, 7 accepted, 14 refused
@@ -86,6 +90,8 @@ func TestInfo(t *testing.T) {
 				ReceiveRate: 64 << 10, HandshakeTimeout: durationpb.New(10 * time.Second), MaxHandshakes: 1024,
 				FirstByteTimeout: durationpb.New(0),
 				Allow:            []string{"10.0.0.0/8", "2001:db8::/32"}, QueueBudget: 1 << 30,
+				HoldTimeout: durationpb.New(30 * time.Second), AdmitTimeout: durationpb.New(10 * time.Second),
+				HandlerWindow: 64 << 10, HandlerBudget: 512 << 20,
 			},
 			Totals: &pb.Totals{Connections: 2, Accepted: 7, Closed: map[string]uint64{"PEER_CLOSED": 4, "KICKED": 1},
 				BytesReceived: 1536, EventStreams: 1,

@@ -27,6 +27,8 @@ func someLimits() *pb.Limits {
 		HandshakeTimeout: durationpb.New(1500 * time.Millisecond),
 		MaxHandshakes:    1024, FirstByteTimeout: durationpb.New(time.Hour), Allow: []string{"10.0.0.0/8",
 			"2001:db8::/32"}, Deny: []string{"10.1.0.0/16"}, QueueBudget: 3 << 40,
+		HoldTimeout: durationpb.New(45 * time.Second), MaxHeld: 1000, AdmitTimeout: durationpb.New(5 * time.Second),
+		HandlerWindow: 128 << 10, HandlerBudget: 512 << 20,
 	}
 }
 
@@ -55,6 +57,11 @@ first-byte-timeout             1h
 allow                          10.0.0.0/8,2001:db8::/32
 deny                           10.1.0.0/16
 queue-budget                   3TiB
+hold-timeout                   45s
+max-held                       1000
+admit-timeout                  5s
+handler-window                 128KiB
+handler-budget                 512MiB
 `
 
 // Limits are shown by the names of flags and in units that people read; a limit that is not there is none.
@@ -79,8 +86,9 @@ func TestLimitsGet(t *testing.T) {
 		return &pb.GetLimitsResponse{Limits: &pb.Limits{IdleTimeout: durationpb.New(0)}}, nil
 	}
 	against(t, g).expect(t, 0, "NAME                   VALUE\nmax-connections        none\nidle-timeout           "+
-		"none\nallow                  all\ndeny                   none\nlistener-connections   none\n", "",
-		"limits", "get", "max-connections", "idle-timeout", "allow", "deny", "listener-connections")
+		"none\nallow                  all\ndeny                   none\nlistener-connections   none\nhold-timeout           0s\n"+
+		"max-held               none\n", "",
+		"limits", "get", "max-connections", "idle-timeout", "allow", "deny", "listener-connections", "hold-timeout", "max-held")
 }
 
 // Only the named limits are changed, and their new values shown.
@@ -139,6 +147,7 @@ func TestLimitsUsage(t *testing.T) {
 		"limits set accept-rate=NaN":                   "expected a number a second",
 		"limits set accept-rate=-1":                    "expected a number a second",
 		"limits set accept-rate=Inf":                   "expected a number a second",
+		"limits set hold-timeout=none":                 "hold-timeout=none is not possible",
 		"limits set allow=10.0.0.0/33":                 "neither a network",
 		"limits set allow=fe80::1%eth0":                "neither a network",
 		"limits set listener-connections=games":        "LISTENER=COUNT",

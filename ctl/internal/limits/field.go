@@ -104,6 +104,8 @@ func (f Field) noneText() string {
 		return "all"
 	case "accept-burst", "accept-burst-per-ip", "low-water", "event-log-size":
 		return "0" // no lack of a limit
+	case "hold-timeout":
+		return "0s" // no waiting, rather than no end of it
 	default:
 		return "none"
 	}
@@ -112,6 +114,10 @@ func (f Field) noneText() string {
 // set gives the limit the value of text.
 func (f Field) set(l *pb.Limits, text string) error {
 	m := l.ProtoReflect()
+	if text == "none" && f.Name() == "hold-timeout" {
+		return app.Usagef("%s=none is not possible: expected a duration of at most 1h, for example 30s; 0s closes a "+
+			"connection at once when no instance can take it", f.Name())
+	}
 	if text == "none" || text == f.noneText() || text == "" && (f.d.IsMap() || f.d.IsList()) {
 		if f.d.Message() != nil && !f.d.IsMap() {
 			m.Set(f.d, protoreflect.ValueOfMessage(durationpb.New(0).ProtoReflect()))

@@ -24,6 +24,8 @@ func someLimits() *pb.Limits {
 		HandshakeTimeout: durationpb.New(1500 * time.Millisecond),
 		MaxHandshakes:    1024, FirstByteTimeout: durationpb.New(time.Hour), Allow: []string{"10.0.0.0/8",
 			"2001:db8::/32"}, Deny: []string{"10.1.0.0/16"}, QueueBudget: 3 << 40,
+		HoldTimeout: durationpb.New(45 * time.Second), MaxHeld: 1000, AdmitTimeout: durationpb.New(5 * time.Second),
+		HandlerWindow: 128 << 10, HandlerBudget: 512 << 20,
 	}
 }
 
@@ -72,8 +74,8 @@ func TestSpecialLimitsExist(t *testing.T) {
 	if want := []string{"low-water", "idle-action", "drain-timeout", "event-log-size"}; !slices.Equal(fixed, want) {
 		t.Errorf("%v are fixed; expected %v", fixed, want)
 	}
-	if want := []string{"high-water", "low-water", "send-queue-limit", "receive-rate", "queue-budget"}; !slices.Equal(
-		bytes, want) {
+	if want := []string{"high-water", "low-water", "send-queue-limit", "receive-rate", "queue-budget", "handler-window",
+		"handler-budget"}; !slices.Equal(bytes, want) {
 		t.Errorf("%v count bytes; expected %v", bytes, want)
 	}
 }

@@ -24,8 +24,9 @@ are more of them than a new limit allows.
 
 Bytes are written 65536, 64KiB or 1MiB; durations 30s or 5m; networks in CIDR form, or one
 address, separated by commas; counts of listeners games=50,main=100, which replaces all of them.
-none removes a limit. The gateway refuses that for the limits that it needs: high-water,
-send-queue-limit, write-timeout, handshake-timeout and max-handshakes.`
+none removes a limit. It is refused for the limits that the gateway needs: high-water,
+send-queue-limit, write-timeout, handshake-timeout, max-handshakes, hold-timeout,
+admit-timeout and handler-window.`
 
 // Command is `ctl limits` with its verbs get and set.
 func Command(a *app.App) *cobra.Command {

@@ -23,6 +23,13 @@ const (
 	// The bounds of the handshake timeout.
 	minHandshakeTimeout = time.Millisecond
 	maxHandshakeTimeout = time.Hour
+	// The bounds of the times of remote handlers.
+	maxHoldTimeout  = time.Hour
+	minAdmitTimeout = time.Millisecond
+	maxAdmitTimeout = time.Hour
+	// The bounds of the handler window.
+	minHandlerWindow = 4 << 10
+	maxHandlerWindow = 1 << 20
 )
 
 // Error says that a limit is out of its bounds.
@@ -66,6 +73,9 @@ func (l *Limits) validateNumbers() error {
 		{"high_water", l.HighWater, 1, math.MaxInt},
 		{"low_water", l.LowWater, 0, l.HighWater},
 		{"send_queue_limit", l.SendQueueLimit, l.HighWater, math.MaxInt},
+		{"max_held", l.MaxHeld, 0, maxCount},
+		{"handler_window", l.HandlerWindow, minHandlerWindow, maxHandlerWindow},
+		{"handler_budget", l.HandlerBudget, 0, math.MaxInt},
 	} {
 		switch {
 		case n.value < n.least && n.most == math.MaxInt:
@@ -86,6 +96,8 @@ func (l *Limits) validateTimes() error {
 		{"first_byte_timeout", l.FirstByteTimeout, 0, math.MaxInt64},
 		{"write_timeout", l.WriteTimeout, 1, math.MaxInt64},
 		{"idle_timeout", l.IdleTimeout, 0, math.MaxInt64},
+		{"hold_timeout", l.held(), 0, maxHoldTimeout},
+		{"admit_timeout", l.AdmitTimeout, minAdmitTimeout, maxAdmitTimeout},
 	} {
 		switch {
 		case t.value < t.least && t.most == math.MaxInt64:
@@ -95,6 +107,14 @@ func (l *Limits) validateTimes() error {
 		}
 	}
 	return nil
+}
+
+// held returns the hold timeout, with 0 for NoHold, as the contract has it.
+func (l *Limits) held() time.Duration {
+	if l.HoldTimeout == NoHold {
+		return 0
+	}
+	return l.HoldTimeout
 }
 
 func (l *Limits) validateRates() error {

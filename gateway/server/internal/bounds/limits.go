@@ -31,7 +31,15 @@ type Limits struct {
 	SendQueueLimit            int
 	WriteTimeout              time.Duration
 	IdleTimeout               time.Duration
+	HoldTimeout               time.Duration
+	MaxHeld                   int
+	AdmitTimeout              time.Duration
+	HandlerWindow             int
+	HandlerBudget             int
 }
+
+// NoHold is the hold timeout without waiting, because 0 means the default.
+const NoHold time.Duration = -1
 
 const (
 	defaultHighWater        = 64 << 10
@@ -39,6 +47,9 @@ const (
 	defaultWriteTimeout     = 30 * time.Second
 	defaultHandshakeTimeout = 10 * time.Second
 	defaultMaxHandshakes    = 1024
+	defaultHoldTimeout      = 30 * time.Second
+	defaultAdmitTimeout     = 10 * time.Second
+	defaultHandlerWindow    = 64 << 10
 )
 
 // SetDefaults gives every field that is 0 its default.
@@ -49,6 +60,9 @@ func (l *Limits) SetDefaults() {
 	l.WriteTimeout = cmp.Or(l.WriteTimeout, defaultWriteTimeout)
 	l.HandshakeTimeout = cmp.Or(l.HandshakeTimeout, defaultHandshakeTimeout)
 	l.MaxHandshakes = cmp.Or(l.MaxHandshakes, defaultMaxHandshakes)
+	l.HoldTimeout = cmp.Or(l.HoldTimeout, defaultHoldTimeout)
+	l.AdmitTimeout = cmp.Or(l.AdmitTimeout, defaultAdmitTimeout)
+	l.HandlerWindow = cmp.Or(l.HandlerWindow, defaultHandlerWindow)
 	l.AcceptBurst = cmp.Or(l.AcceptBurst, burstOf(l.AcceptRate))
 	l.AcceptBurstPerIP = cmp.Or(l.AcceptBurstPerIP, burstOf(l.AcceptRatePerIP))
 }

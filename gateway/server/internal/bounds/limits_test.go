@@ -23,7 +23,8 @@ func TestDefaultsAreValid(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if l.LowWater != l.HighWater/2 || l.SendQueueLimit < l.HighWater || l.WriteTimeout != 30*time.Second ||
-			l.HandshakeTimeout != 10*time.Second || l.MaxHandshakes != 1024 ||
+			l.HandshakeTimeout != 10*time.Second || l.MaxHandshakes != 1024 || l.HoldTimeout != 30*time.Second ||
+			l.AdmitTimeout != 10*time.Second || l.HandlerWindow != 64<<10 || l.MaxHeld != 0 || l.HandlerBudget != 0 ||
 			l.AcceptBurst != int(math.Ceil(l.AcceptRate)) || l.AcceptBurstPerIP != int(math.Ceil(l.AcceptRatePerIP)) {
 			t.Errorf("%s: defaults %+v", name, l)
 		}
@@ -33,11 +34,21 @@ func TestDefaultsAreValid(t *testing.T) {
 // TestSetDefaultsKeeps holds that a limit that is set stays.
 func TestSetDefaultsKeeps(t *testing.T) {
 	l := bounds.Limits{HighWater: 10, LowWater: 1, SendQueueLimit: 20, WriteTimeout: 1, HandshakeTimeout: time.Minute,
-		MaxHandshakes: 1, AcceptRate: 5, AcceptBurst: 9, AcceptRatePerIP: 5, AcceptBurstPerIP: 9}
+		MaxHandshakes: 1, AcceptRate: 5, AcceptBurst: 9, AcceptRatePerIP: 5, AcceptBurstPerIP: 9,
+		HoldTimeout: bounds.NoHold, AdmitTimeout: time.Minute, HandlerWindow: 4 << 10}
 	before := l
 	l.SetDefaults()
 	if !reflect.DeepEqual(l, before) {
 		t.Errorf("%+v of %+v", l, before)
+	}
+}
+
+// TestNoHoldIsValid holds that a server may close connections that no instance takes at once.
+func TestNoHoldIsValid(t *testing.T) {
+	l := bounds.Limits{HoldTimeout: bounds.NoHold}
+	l.SetDefaults()
+	if err := l.Validate(nil); err != nil || l.HoldTimeout != bounds.NoHold {
+		t.Errorf("%s: %v", l.HoldTimeout, err)
 	}
 }
 
@@ -53,6 +64,10 @@ func TestValidateNames(t *testing.T) {
 			l.HandshakeTimeout = 2 * time.Hour
 		},
 		"write_timeout: write timeout -1ns: expected at least 1ns":       func(l *limits) { l.WriteTimeout = -1 },
+		"hold_timeout: hold timeout 2h0m0s: expected 0s to 1h0m0s":       func(l *limits) { l.HoldTimeout = 2 * time.Hour },
+		"hold_timeout: hold timeout -2ns: expected 0s to 1h0m0s":         func(l *limits) { l.HoldTimeout = bounds.NoHold - 1 },
+		"admit_timeout: admit timeout 1ns: expected 1ms to 1h0m0s":       func(l *limits) { l.AdmitTimeout = 1 },
+		"handler_window: handler window 1: expected 4096 to 1048576":     func(l *limits) { l.HandlerWindow = 1 },
 		"accept_rate: accept rate NaN: expected 0 (no limit) to 1000000": func(l *limits) { l.AcceptRate = math.NaN() },
 		"accept_burst: accept burst -1: expected 1 to 1000000": func(l *limits) {
 			l.AcceptRate, l.AcceptBurst = 1, -1
