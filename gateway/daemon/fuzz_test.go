@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
+
+	"github.com/sockgate/sockgate/gateway/frame"
 )
 
 // FuzzConfig reads a configuration file. Every file gives settings or an error, and settings have known keys only. The
@@ -48,6 +50,11 @@ func FuzzListen(f *testing.F) {
 		}
 		if l.Address == "" || l.maxConnections < 0 || (l.Proxy != 0) != (len(l.ProxyTrusted) > 0) {
 			t.Errorf("%+v", l)
+		}
+		f := l.framing
+		if whole := f.Frame != (frame.Format{}); whole != (f.MaxFrame > 0) || whole != (f.FrameTimeout > 0) ||
+			f.Frame.Fits(f.MaxFrame) != nil || l.handler != "" && checkHandler(l.handler) != nil {
+			t.Errorf("%+v, handler %q", f, l.handler)
 		}
 		if l.files != nil && (len(l.files.Pairs) == 0 || (l.files.ClientAuth != 0) != (len(l.files.ClientCA) > 0)) {
 			t.Errorf("%+v", l.files)

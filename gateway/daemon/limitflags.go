@@ -72,8 +72,8 @@ func (l *limitFlags) queueFlags() {
 	l.bytes(&l.HighWater, "high-water", 1,
 		"send-queue bytes above which reading from that peer pauses, for example 64KiB")
 	l.bytes(&l.SendQueueLimit, "send-queue-limit", 1, "send-queue bytes beyond which a send is dropped, for example 1MiB")
-	l.set.Var(&l.queueBudget, "queue-budget", "most bytes of all send queues together, for example 1GiB; auto: a quarter of "+
-		"the memory limit, at least 64MiB; 0 or off: no limit")
+	l.set.Var(&l.queueBudget, "queue-budget", "most bytes of all send queues together, for example 1GiB; auto: a quarter "+
+		"of the memory limit, at least 64MiB; 0 or off: no limit")
 	l.period(&l.WriteTimeout, "write-timeout", 1, "how long a peer may accept no byte of a non-empty send queue")
 }
 

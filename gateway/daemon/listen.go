@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -18,6 +19,24 @@ type listenerSettings struct {
 	server.ListenerConfig                  // without TLS, because its files are not open yet
 	files                 *tlsfiles.Config // nil without TLS
 	maxConnections        int              // 0: no limit of its own
+	framing               framing
+	handler               string // in words
+}
+
+// name returns the listener's name, which is its address if none was given.
+func (l *listenerSettings) name() string { return cmp.Or(l.Name, l.Address) }
+
+// config makes the listener's configuration, and opens its certificates.
+func (l *listenerSettings) config(held *certificates, handlers *handlerSet) (c server.ListenerConfig, err error) {
+	c = l.ListenerConfig
+	c.Name = l.name()
+	if c.Handler, err = handlers.of(l.handler); err != nil {
+		return c, err
+	}
+	if l.files != nil {
+		c.TLS, err = held.open(*l.files)
+	}
+	return c, err
 }
 
 // listenWords are the words after the address of one --listen. An empty field was not given.
@@ -26,6 +45,8 @@ type listenWords struct {
 	tls            tlsFlags
 	proxy          proxyFlags
 	maxConnections string
+	frame          frameWords
+	handler        string
 }
 
 // parseListen parses `[name=]address [word=value]…` into a listener. tls and proxy are the settings for all
@@ -69,6 +90,12 @@ func readListen(text string, tls tlsFlags, proxy proxyFlags) (l listenerSettings
 		return l, errors.New("proxy-trusted does nothing without PROXY headers: add proxy=required or proxy=optional")
 	}
 	l.Proxy, l.ProxyTrusted = mode, trusted
+	if l.framing, err = w.frame.framing(); err != nil {
+		return l, err
+	}
+	if l.handler, err = w.ownHandler(); err != nil {
+		return l, err
+	}
 	if w.maxConnections != "" {
 		if l.maxConnections, err = strconv.Atoi(w.maxConnections); err != nil || l.maxConnections < 1 {
 			return l, fmt.Errorf("max-connections=%.100s: expected a whole number from 1", w.maxConnections)
@@ -138,6 +165,10 @@ func (w *listenWords) texts() map[string]*string {
 		"min-version":     &w.tls.minVersion,
 		"proxy":           &w.proxy.mode,
 		"max-connections": &w.maxConnections,
+		"handler":         &w.handler,
+		"frame":           &w.frame.format,
+		"max-frame":       &w.frame.most,
+		"frame-timeout":   &w.frame.timeout,
 	}
 }
 
@@ -154,7 +185,7 @@ func (w *listenWords) lists() map[string]*[]string {
 // knownWords lists all words, in the order of the documents.
 func knownWords() []string {
 	return []string{"tls", "tls-cert", "tls-key", "client-ca", "client-auth", "min-version", "alpn", "proxy",
-		"proxy-trusted", "max-connections"}
+		"proxy-trusted", "max-connections", "handler", "frame", "max-frame", "frame-timeout"}
 }
 
 // set takes one word=value.
@@ -183,6 +214,17 @@ func (w *listenWords) set(field string) error {
 	}
 	*text = value
 	return nil
+}
+
+// ownHandler returns the handler's words, or "" if the listener has none of its own.
+func (w *listenWords) ownHandler() (string, error) {
+	if w.handler == "" {
+		return "", nil
+	}
+	if err := checkHandler(w.handler); err != nil {
+		return "", fmt.Errorf("handler=%.100s: %w", w.handler, err)
+	}
+	return w.handler, nil
 }
 
 // files returns the configuration of the listener's TLS, or nil if it has none. A listener speaks TLS if a certificate

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ type settings struct {
 	tls          tlsFlags
 	proxy        proxyFlags
 	handler      string
+	remotes      remotes // nil: noRemotes
 	greeting     string
 	echoPrefix   string
 	limits       limitFlags
@@ -51,7 +53,8 @@ func (s *settings) flags(f *pflag.FlagSet) {
 			"example ':9000 tls=off max-connections=1000'; may be given again")
 	s.tls.flags(f)
 	s.proxy.flags(f)
-	f.StringVar(&s.handler, "handler", "echo", "handler of received bytes: echo sends them back, sink discards them")
+	f.StringVar(&s.handler, "handler", "echo", "handler of received bytes: echo sends them back, sink discards them, "+
+		"remote:NAME gives them to programs that attach under NAME")
 	f.StringVar(&s.greeting, "greeting", "", "text sent to each new connection")
 	f.StringVar(&s.echoPrefix, "echo-prefix", "", "text that echo sends before the bytes that it sends back")
 	s.limits.flags(f)
@@ -85,13 +88,21 @@ func anyOf(words []string) string {
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
+// namedHandler checks --handler.
+func (s *settings) namedHandler() error {
+	if err := checkHandler(s.handler); err != nil {
+		return fmt.Errorf("--handler %.100q: %w", s.handler, err)
+	}
+	return nil
+}
+
 // engines lists the words for --engine.
 func engines() []string { return append([]string{"auto"}, server.Engines()...) }
 
 // validate checks settings that the server does not check, and parses the listeners.
 func (s *settings) validate() error {
 	for _, err := range []error{
-		oneOf("handler", s.handler, "echo", "sink"),
+		s.namedHandler(),
 		oneOf("idle-action", s.idleAction, "close", "notify"),
 		oneOf("engine", s.engine, engines()...),
 		oneOf("log-level", s.logLevel, "trace", "debug", "info", "warn", "error"),
@@ -133,6 +144,7 @@ func (s *settings) validateListeners() error {
 		if err != nil {
 			return err
 		}
+		l.handler = cmp.Or(l.handler, s.handler)
 		tls, proxy = tls || l.files != nil, proxy || l.Proxy != server.ProxyOff
 		s.listeners = append(s.listeners, l)
 	}
@@ -157,10 +169,20 @@ func (s *settings) validateTexts() error {
 			return fmt.Errorf("--%s: %d bytes; expected at most %d", name, len(text), handler.MaxPrefix)
 		}
 	}
-	if s.echoPrefix != "" && s.handler != "echo" {
-		return fmt.Errorf("--echo-prefix is for --handler echo; the handler is %.100q", s.handler)
+	if s.echoPrefix != "" && !s.handles(echoWord) {
+		return errors.New("--echo-prefix does nothing as long as no listener echoes: give --handler echo, or handler=echo " +
+			"behind a --listen")
+	}
+	if s.greeting != "" && !s.handles(echoWord) && !s.handles(sinkWord) {
+		return errors.New("--greeting does nothing as long as all listeners have remote handlers: leave the greeting to " +
+			"the programs, or give handler=echo or handler=sink behind a --listen")
 	}
 	return nil
+}
+
+// handles reports whether a listener has a handler.
+func (s *settings) handles(word string) bool {
+	return slices.ContainsFunc(s.listeners, func(l listenerSettings) bool { return l.handler == word })
 }
 
 // config makes the server's configuration, and opens the files that it needs: certificates and the state directory. The
@@ -168,7 +190,6 @@ func (s *settings) validateTexts() error {
 func (s *settings) config(held *certificates, log hclog.Logger) (server.Config, error) {
 	c := server.Config{
 		Node:                  s.node,
-		Handler:               s.newHandler(),
 		DrainTimeout:          s.drainTimeout,
 		ConnectionDescriptors: connectionDescriptors(),
 		EventLogSize:          s.eventLogSize,
@@ -181,23 +202,12 @@ func (s *settings) config(held *certificates, log hclog.Logger) (server.Config, 
 	if s.idleAction == "notify" {
 		c.IdleAction = server.IdleNotify
 	}
-	most := make(map[string]int)
-	for i, l := range s.listeners {
-		l.Name = cmp.Or(l.Name, l.Address)
-		if l.maxConnections > 0 {
-			most[l.Name] = l.maxConnections
-		}
-		if l.files != nil {
-			var err error
-			if l.TLS, err = held.open(*l.files); err != nil {
-				return c, fmt.Errorf("--listen %.200q: %w", s.listen[i], err)
-			}
-		}
-		c.Listeners = append(c.Listeners, l.ListenerConfig)
+	var err error
+	if c.Listeners, err = s.listenerConfigs(held); err != nil {
+		return c, err
 	}
-	c.Limits = s.limits.limits(most)
+	c.Limits = s.limits.limits(s.listenerConnections())
 	if s.stateDir != "" {
-		var err error
 		if c.BanFile, err = openState(s.stateDir); err != nil {
 			return c, err
 		}
@@ -205,9 +215,30 @@ func (s *settings) config(held *certificates, log hclog.Logger) (server.Config, 
 	return c, nil
 }
 
-func (s *settings) newHandler() server.Handler {
-	if s.handler == "sink" {
-		return handler.Sink{Greeting: []byte(s.greeting)}
+// listenerConfigs makes the listeners' configurations, with their handlers, and opens their certificates.
+func (s *settings) listenerConfigs(held *certificates) (all []server.ListenerConfig, err error) {
+	handlers := handlerSet{greeting: s.greeting, echoPrefix: s.echoPrefix, remotes: s.remotes,
+		made: make(map[string]server.Handler)}
+	if handlers.remotes == nil {
+		handlers.remotes = noRemotes
 	}
-	return handler.Echo{Greeting: []byte(s.greeting), Prefix: []byte(s.echoPrefix)}
+	for i := range s.listeners {
+		c, err := s.listeners[i].config(held, &handlers)
+		if err != nil {
+			return nil, fmt.Errorf("--listen %.200q: %w", s.listen[i], err)
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// listenerConnections are the connection limits of listeners, by name.
+func (s *settings) listenerConnections() map[string]int {
+	most := make(map[string]int)
+	for i := range s.listeners {
+		if l := &s.listeners[i]; l.maxConnections > 0 {
+			most[l.name()] = l.maxConnections
+		}
+	}
+	return most
 }

@@ -19,6 +19,9 @@ const envPrefix = "SOCKGATE_"
 // clientAddress is ctl's variable, which may be set where a gateway runs.
 const clientAddress = envPrefix + "GATEWAY"
 
+// listenFlag has values with commas in them.
+const listenFlag = "listen"
+
 // keyDelimiter joins the keys of nested maps in the file. No setting contains it.
 const keyDelimiter = "."
 
@@ -197,6 +200,9 @@ func flagError(err error) error {
 func words(k *koanf.Koanf, key string) []string {
 	if _, ok := k.Get(key).([]any); ok {
 		return k.Strings(key)
+	}
+	if key == listenFlag {
+		return listenTexts(k.String(key))
 	}
 	list := strings.Split(k.String(key), ",")
 	for i := range list {
