@@ -16,14 +16,21 @@ import (
 type Access struct {
 	Everybody bool    // every caller, even without an identity
 	Role      pb.Role // the least role; ROLE_UNSPECIFIED: no caller, unless Everybody
+	Handlers  bool    // callers with ROLE_HANDLER, too
 	Fields    bool    // the request has fields that need a larger role if they are set
+}
+
+// admits reports whether a caller with a role may call the method.
+func (a Access) admits(has pb.Role) bool {
+	return Includes(has, a.Role) || a.Handlers && has == pb.Role_ROLE_HANDLER
 }
 
 // AccessTable has the methods of a gRPC server by their full names, such as `/sockgate.v1.GatewayService/Send`. No
 // caller may call a method that is not in it.
 type AccessTable map[string]Access
 
-// reflectionPackage is the beginning of the names of the reflection services. A viewer may call them.
+// reflectionPackage is the beginning of the names of the reflection services. A viewer may call them, and so
+// may a handler's program, which may be written with a tool that learns the contract that way.
 const reflectionPackage = "grpc.reflection."
 
 // NewAccessTable returns the access that the contract declares for the methods of a server, as its GetServiceInfo lists
@@ -44,7 +51,7 @@ func declared(service, method string) Access {
 	case service == healthpb.Health_ServiceDesc.ServiceName:
 		return Access{Everybody: true}
 	case strings.HasPrefix(service, reflectionPackage):
-		return Access{Role: pb.Role_ROLE_VIEWER}
+		return Access{Role: pb.Role_ROLE_VIEWER, Handlers: true}
 	}
 	name := protoreflect.FullName(service).Append(protoreflect.Name(method))
 	found, err := protoregistry.GlobalFiles.FindDescriptorByName(name)
@@ -72,7 +79,7 @@ func hasFieldRoles(m protoreflect.MessageDescriptor, seen map[protoreflect.FullN
 	seen[m.FullName()] = true
 	for i := range m.Fields().Len() {
 		f := m.Fields().Get(i)
-		if fieldRole(f) > roleless || f.Message() != nil && hasFieldRoles(f.Message(), seen) {
+		if fieldRole(f) != roleless || f.Message() != nil && hasFieldRoles(f.Message(), seen) {
 			return true
 		}
 	}
@@ -89,7 +96,7 @@ func fieldRole(f protoreflect.FieldDescriptor) pb.Role {
 // returns "".
 func beyond(m protoreflect.Message, role pb.Role) (field string, needs pb.Role) {
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		if r := fieldRole(f); r > role {
+		if r := fieldRole(f); r != roleless && !Includes(role, r) {
 			field, needs = string(f.Name()), r
 			return false
 		}

@@ -16,6 +16,7 @@
 package auth
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -24,6 +25,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sockgate/sockgate/gateway/auth/tokenfile"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -39,6 +41,9 @@ type Config struct {
 	// `uid:1000`. An exact identity goes before the longest pattern. Default: certificates have no role; on a unix socket
 	// the gateway's own user and root are admins, and other users have no role.
 	Roles map[string]pb.Role
+	// Handlers are the identities with ROLE_HANDLER, in the forms that Roles has: each may attach as the remote handler
+	// with the name, and do nothing else. An identity has one role, here or in Roles. Default: none.
+	Handlers map[string]string
 	// Tokens are the tokens that callers may give. The caller closes the file after the last call. Default: none.
 	Tokens *TokenFile
 }
@@ -49,25 +54,50 @@ const (
 	below        = "/*" // the end of a pattern
 )
 
-// Validate checks Roles. The error names the first wrong identity in alphabetical order, and the expected form.
+// Validate checks Roles and Handlers. The error names the first wrong identity in alphabetical order, and the expected
+// form.
 func (c Config) Validate() error {
-	for _, id := range slices.Sorted(maps.Keys(c.Roles)) {
-		uid, isUID := strings.CutPrefix(id, uidScheme)
-		prefix, isPattern := strings.CutSuffix(id, below)
-		switch role := c.Roles[id]; {
-		case role < pb.Role_ROLE_VIEWER || role > pb.Role_ROLE_ADMIN:
-			return fmt.Errorf("%q has the role %d; expected viewer, operator or admin", id, role)
-		case id == "":
-			return errors.New("an empty identity has a role; expected for example spiffe://example.org/ops, " +
-				"ops.example.org or uid:1000")
-		case isUID && !validUID(uid):
-			return fmt.Errorf("%q is no user; expected %s and a number, for example uid:1000", id, uidScheme)
-		case strings.Contains(strings.TrimSuffix(id, below), "*"),
-			isPattern && (!strings.HasPrefix(prefix, spiffeScheme) || prefix == spiffeScheme):
-			return fmt.Errorf("%q is no pattern; expected a SPIFFE ID with /* at its end, for example "+
-				"spiffe://example.org/ops/*",
-				id)
+	ids := slices.AppendSeq(slices.Collect(maps.Keys(c.Roles)), maps.Keys(c.Handlers))
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		if err := cmp.Or(c.validateRight(id), validateIdentity(id)); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// validateRight checks that an identity has one role, and that the role is known.
+func (c Config) validateRight(id string) error {
+	role, hasRole := c.Roles[id]
+	handler, hasHandler := c.Handlers[id]
+	switch {
+	case hasRole && hasHandler:
+		return fmt.Errorf("%q has the role %s and the handler %.50q; expected one of them", id, RoleWord(role), handler)
+	case hasRole && role == pb.Role_ROLE_HANDLER:
+		return fmt.Errorf("%q has the role handler without a name; expected viewer, operator or admin, or a handler in "+
+			"Handlers", id)
+	case hasRole && !ranked(role):
+		return fmt.Errorf("%q has the role %d; expected viewer, operator or admin", id, role)
+	case hasHandler && !tokenfile.IsHandler(handler):
+		return fmt.Errorf("%q has the handler %.50q; expected 1 to 32 of a-z, 0-9 and -", id, handler)
+	}
+	return nil
+}
+
+// validateIdentity checks the form of an identity that has a role.
+func validateIdentity(id string) error {
+	uid, isUID := strings.CutPrefix(id, uidScheme)
+	prefix, isPattern := strings.CutSuffix(id, below)
+	switch {
+	case id == "":
+		return errors.New("an empty identity has a role; expected for example spiffe://example.org/ops, " +
+			"ops.example.org or uid:1000")
+	case isUID && !validUID(uid):
+		return fmt.Errorf("%q is no user; expected %s and a number, for example uid:1000", id, uidScheme)
+	case strings.Contains(strings.TrimSuffix(id, below), "*"),
+		isPattern && (!strings.HasPrefix(prefix, spiffeScheme) || prefix == spiffeScheme):
+		return fmt.Errorf("%q is no pattern; expected a SPIFFE ID with /* at its end, for example "+
+			"spiffe://example.org/ops/*", id)
 	}
 	return nil
 }
@@ -77,30 +107,42 @@ func validUID(s string) bool {
 	return err == nil && s == strconv.FormatUint(n, 10)
 }
 
-// certificateRole returns the role of a certificate's identity. An identity that looks like a user of a unix socket, or
-// like a pattern, has none, because a certificate must not claim the role of another kind of identity.
-func (c *Config) certificateRole(id string) pb.Role {
-	if strings.HasPrefix(id, uidScheme) || strings.HasSuffix(id, below) {
-		return roleless
+// right returns the right of an identity or a pattern that has one.
+func (c *Config) right(id string) (_ Right, ok bool) {
+	if name, ok := c.Handlers[id]; ok {
+		return Right{Role: pb.Role_ROLE_HANDLER, Handler: name}, true
 	}
-	if role, ok := c.Roles[id]; ok || !strings.HasPrefix(id, spiffeScheme) {
-		return role
+	role, ok := c.Roles[id]
+	return Right{Role: role}, ok
+}
+
+// certificateRight returns the right of a certificate's identity. An identity that looks like a user of a unix socket,
+// or like a pattern, has none, because a certificate must not claim the role of another kind of identity.
+func (c *Config) certificateRight(id string) Right {
+	if strings.HasPrefix(id, uidScheme) || strings.HasSuffix(id, below) {
+		return Right{}
+	}
+	if right, ok := c.right(id); ok || !strings.HasPrefix(id, spiffeScheme) {
+		return right
 	}
 	for at := strings.LastIndexByte(id, '/'); at > len(spiffeScheme); at = strings.LastIndexByte(id[:at], '/') {
-		if role, ok := c.Roles[id[:at]+below]; ok {
-			return role
+		if right, ok := c.right(id[:at] + below); ok {
+			return right
 		}
 	}
-	return roleless
+	return Right{}
 }
 
 // UserRole returns the role of a user on a unix socket, by the user's number. It may be called from any goroutine.
-func (c *Config) UserRole(uid int) pb.Role {
-	if role, ok := c.Roles[uidScheme+strconv.Itoa(uid)]; ok {
-		return role
+func (c *Config) UserRole(uid int) pb.Role { return c.userRight(uid).Role }
+
+// userRight returns the right of a user on a unix socket.
+func (c *Config) userRight(uid int) Right {
+	if right, ok := c.right(uidScheme + strconv.Itoa(uid)); ok {
+		return right
 	}
 	if uid == 0 || uid == os.Getuid() {
-		return pb.Role_ROLE_ADMIN
+		return Right{Role: pb.Role_ROLE_ADMIN}
 	}
-	return roleless
+	return Right{}
 }

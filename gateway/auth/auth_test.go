@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"strings"
 	"testing"
 
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
@@ -20,9 +21,25 @@ func TestValidateRoles(t *testing.T) {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
-	for _, role := range []pb.Role{-1, 0, 4} {
+	for _, role := range []pb.Role{-1, 0, 4, 5} {
 		if err := (auth.Config{Roles: map[string]pb.Role{"a": role}}).Validate(); err == nil {
 			t.Errorf("the role %d is accepted", role)
+		}
+	}
+}
+
+// TestValidateHandlers checks which identities may be those of handlers. An identity has one role.
+func TestValidateHandlers(t *testing.T) {
+	for _, c := range []struct{ id, handler, says string }{
+		{"spiffe://test/be/*", "chat", ""}, {"be.test", "a-1", ""}, {"uid:7", "chat", ""},
+		{"a", "chat", `"a" has the role viewer and the handler "chat"; expected one of them`},
+		{"b", "", `"b" has the handler ""; expected 1 to 32`}, {"b", "Chat", `"Chat"; expected 1 to 32`},
+		{"b", strings.Repeat("a", 33), "expected 1 to 32"}, {"uid:x", "chat", "is no user"}, {"*", "chat", "is no pattern"},
+		{"", "chat", "an empty identity"}} {
+		err := auth.Config{Roles: map[string]pb.Role{"a": pb.Role_ROLE_VIEWER},
+			Handlers: map[string]string{c.id: c.handler}}.Validate()
+		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%q as %.40q: %v; expected %q", c.id, c.handler, err, c.says)
 		}
 	}
 }

@@ -22,6 +22,7 @@ type Grant struct {
 	until time.Time  // when the proof ends; zero: it does not expire
 	over  error      // the denial after until
 	token *liveToken // nil: the caller gave none
+	guard *Guard     // counts denials; nil until Guard.Authorize has counted the call
 }
 
 // NewGrant returns a grant whose proof does not expire.
@@ -143,7 +144,8 @@ func (g *Guard) bearer(headers []string, address string) (*Grant, error) {
 		return nil, tokenInvalid("the token is none of this gateway's; check that it is the right one, or have a new " +
 			"one made")
 	}
-	granted := NewGrant(Caller{Identity: live.Name, Proof: proofToken, Role: live.role, Address: address})
+	granted := NewGrant(Caller{Identity: live.Name, Proof: proofToken, Role: live.right.Role, Handler: live.right.Handler,
+		Address: address})
 	granted.token, granted.until = live, live.Expires
 	granted.over = &Denial{Reason: contract.ReasonTokenExpired,
 		text: fmt.Sprintf("the token of %s expired at %s; have a new one made", live.Name, live.Expires.Format(time.RFC3339))}

@@ -47,15 +47,16 @@ func (g *Guard) Authorize(ctx context.Context, method string) (_ context.Context
 		return nil, nil, g.deny(stranger(ctx), method, refusalOf(ctx))
 	case a.Role == roleless:
 		return nil, nil, g.deny(&granted.Caller, method, roleUndeclared(method))
-	case granted.Role < a.Role:
-		return nil, nil, g.deny(&granted.Caller, method, roleRequired(&granted.Caller, method, method, a.Role))
+	case !a.admits(granted.Role):
+		return nil, nil, g.deny(&granted.Caller, method,
+			roleRequired(&granted.Caller, method, method, Right{Role: a.Role}))
 	}
 	of, leave, err := g.usages.enter(&granted.Caller, g.calls)
 	if err != nil {
 		return nil, nil, err
 	}
 	counted := *granted
-	counted.Usage = of
+	counted.Usage, counted.guard = of, g
 	return WithGrant(ctx, &counted), leave, nil
 }
 
@@ -75,7 +76,7 @@ func (g *Guard) AuthorizeMessage(ctx context.Context, method string, message any
 	}
 	c := CallerOf(ctx)
 	if field, needs := beyond(m.ProtoReflect(), c.Role); field != "" {
-		return g.deny(&c, method, roleRequired(&c, method, field+" of "+method, needs))
+		return g.deny(&c, method, roleRequired(&c, method, field+" of "+method, Right{Role: needs}))
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/sockgate/sockgate/gateway/internal/contract"
-	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // Denial is an error that says why a call is denied and what its caller can do. It contains no secret. It never
@@ -46,11 +45,11 @@ func noRole(c *Caller) error {
 			c.Identity, c.Proof)}
 }
 
-// roleRequired denies a method, or a field of its request, to a caller whose role is too small. The text names it by
-// what.
-func roleRequired(c *Caller, method, what string, needs pb.Role) error {
-	metadata := map[string]string{"method": method, "has": RoleName(c.Role), "needs": RoleName(needs)}
-	short := fmt.Sprintf("%s needs the role %s, and %.200q has %s", what, RoleWord(needs), c.Identity, RoleWord(c.Role))
+// roleRequired denies a method, or a field of its request, to a caller whose role does not include the one that it
+// needs. The text names it by what.
+func roleRequired(c *Caller, method, what string, needs Right) error {
+	metadata := map[string]string{"method": method, "has": c.right().Name(), "needs": needs.Name()}
+	short := fmt.Sprintf("%s needs the role %s, and %.200q has %s", what, needs, c.Identity, c.right())
 	if c.Via == "" {
 		return &Denial{Reason: contract.ReasonRoleRequired, Metadata: metadata,
 			text: short + "; ask somebody who has it, or have it given to you"}

@@ -22,9 +22,16 @@ type Caller struct {
 	Identity string  // a token's name, a certificate's identity, `uid:` and a number, or a network address
 	Proof    string  // `token`, `certificate`, `unix` or `none`; empty: the call was not authenticated
 	Role     pb.Role // ROLE_UNSPECIFIED: the caller may do nothing
+	Handler  string  // the remote handler that ROLE_HANDLER may attach as; else empty
 	Address  string  // the caller's IP address and port; empty on a unix socket
 	Via      string  // name of the node that forwarded the call; empty if it came to this node
 }
+
+// right returns the caller's role with the name of its handler.
+func (c *Caller) right() Right { return Right{c.Role, c.Handler} }
+
+// RoleName returns the name of the caller's role in the form of event.Actor: `HANDLER:` and a name for ROLE_HANDLER.
+func (c *Caller) RoleName() string { return c.right().Name() }
 
 type grantKey struct{}
 
@@ -50,7 +57,7 @@ func CallerOf(ctx context.Context) Caller {
 // Actor returns the caller of a call in the form of events, with the ID that the caller gave to its request.
 func Actor(ctx context.Context) event.Actor {
 	c := CallerOf(ctx)
-	return event.Actor{Identity: c.Identity, Proof: c.Proof, Role: RoleName(c.Role), Address: c.Address,
+	return event.Actor{Identity: c.Identity, Proof: c.Proof, Role: c.RoleName(), Address: c.Address,
 		RequestID: RequestID(ctx), Via: c.Via}
 }
 

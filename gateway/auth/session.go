@@ -93,7 +93,7 @@ func (g *greeter) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo,
 		s.address = raw.RemoteAddr().String()
 		s.grant, s.denial = g.neighbour(raw, s.address)
 	}
-	if s.grant != nil && s.grant.Role > roleless {
+	if s.grant != nil && s.grant.Role != roleless {
 		bounded.trust(&s.grant.Caller)
 	}
 	return conn, s, nil
@@ -139,7 +139,9 @@ func (g *greeter) user(c *net.UnixConn) (*Grant, error) {
 		return nil, &Denial{Reason: contract.ReasonCredentialsRequired,
 			text: fmt.Sprintf("the system does not tell which user calls (%v); give a token", err)}
 	}
-	return NewGrant(Caller{Identity: uidScheme + strconv.Itoa(uid), Proof: proofUnix, Role: g.auth.UserRole(uid)}), nil
+	right := g.auth.userRight(uid)
+	return NewGrant(Caller{Identity: uidScheme + strconv.Itoa(uid), Proof: proofUnix, Role: right.Role,
+		Handler: right.Handler}), nil
 }
 
 // certificate returns the grant of a TLS connection: the name in its client's verified certificate.
@@ -160,7 +162,8 @@ func (g *greeter) certificate(info credentials.AuthInfo, address string) (*Grant
 				"not look like one, " +
 				"of at most 1,024 bytes"}
 	}
-	granted := NewGrant(Caller{Identity: identity, Proof: proofCertificate, Role: g.auth.certificateRole(identity),
+	right := g.auth.certificateRight(identity)
+	granted := NewGrant(Caller{Identity: identity, Proof: proofCertificate, Role: right.Role, Handler: right.Handler,
 		Address: address})
 	granted.until = earliest(state.VerifiedChains[0])
 	granted.over = &Denial{Reason: contract.ReasonCertificateExpired, text: fmt.Sprintf(

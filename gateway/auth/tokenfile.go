@@ -15,7 +15,6 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/auth/tokenfile"
 	"github.com/sockgate/sockgate/gateway/internal/custody"
-	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 const (
@@ -52,7 +51,7 @@ type tokenSet struct {
 // liveToken is a token that can be used. Its context ends when the token can no longer be used.
 type liveToken struct {
 	tokenfile.Entry
-	role   pb.Role
+	right  Right
 	valid  context.Context
 	revoke context.CancelFunc
 }
@@ -199,9 +198,9 @@ func (f *TokenFile) replace(tokens []tokenfile.Entry) {
 }
 
 func newLiveToken(e tokenfile.Entry) *liveToken {
-	role, _ := ParseRole(e.Role) // tokenfile has refused other words
+	right, _ := ParseRight(e.Role) // tokenfile has refused other words
 	valid, revoke := context.WithCancel(context.Background())
-	return &liveToken{Entry: e, role: role, valid: valid, revoke: revoke}
+	return &liveToken{Entry: e, right: right, valid: valid, revoke: revoke}
 }
 
 // same reports whether a token is unchanged, on any line of the file.

@@ -16,7 +16,7 @@ const maxHolders = 10
 // budgets describes what callers share. A caller that may only look is not told who holds it.
 func (s *Service) budgets(info *server.GatewayInfo, c auth.Caller) []*pb.Budget {
 	holders := maxHolders
-	if c.Role < pb.Role_ROLE_OPERATOR {
+	if !auth.Includes(c.Role, pb.Role_ROLE_OPERATOR) {
 		holders = 0
 	}
 	all := []*pb.Budget{{Name: "send_queues", Limit: int64(info.Config.Limits.QueueBudget),

@@ -103,7 +103,7 @@ func callerFields(ctx context.Context) logging.Fields {
 	if c.Identity == "" {
 		return nil
 	}
-	return logging.Fields{"identity", hclog.Quote(c.Identity), "proof", c.Proof, "role", auth.RoleName(c.Role)}
+	return logging.Fields{"identity", hclog.Quote(c.Identity), "proof", c.Proof, "role", c.RoleName()}
 }
 
 // logLevel keeps ordinary calls out of the log: mutations, denials and refusals have lines of their own there.

@@ -192,11 +192,11 @@ func (s *localStream) Send(r *pb.StreamEventsResponse) error {
 	return s.send(b)
 }
 
-// forwarded returns the context of a forwarded call. Its caller has the lesser of two roles: its role at the other
-// node, and maxRole.
+// forwarded returns the context of a forwarded call. Its caller has the role that two others have in
+// common: its role at the other node, and maxRole.
 func (l *Local) forwarded(ctx context.Context, caller event.Actor, maxRole pb.Role) context.Context {
 	c := auth.Caller{Identity: caller.Identity, Proof: caller.Proof, Address: caller.Address, Via: caller.Via,
-		Role: min(auth.RoleNamed(caller.Role), maxRole)}
+		Role: auth.Common(auth.RoleNamed(caller.Role), maxRole)}
 	if caller.RequestID != "" {
 		ctx = metadata.NewIncomingContext(ctx, metadata.Pairs(auth.RequestIDKey, caller.RequestID))
 	}

@@ -23,6 +23,7 @@ const (
 	viewer   = pb.Role_ROLE_VIEWER
 	operator = pb.Role_ROLE_OPERATOR
 	admin    = pb.Role_ROLE_ADMIN
+	beside   = pb.Role_ROLE_HANDLER
 )
 
 // remote is a caller at another node.
@@ -58,6 +59,8 @@ func TestForwardedRole(t *testing.T) {
 	}{
 		{"VIEWER", admin, count, false}, {"VIEWER", admin, kick, true}, {"OPERATOR", admin, kick, false}, {"ADMIN", viewer,
 			kick, true},
+		{"HANDLER", admin, count, true}, {"HANDLER:chat", admin, count, true}, {"HANDLER", beside, count, true},
+		{"ADMIN", beside, count, true}, {"ADMIN", beside, kick, true}, {"HANDLER", viewer, count, true},
 		{"ADMIN", operator, kick, false}, {"", admin, count, true}, {"ADMIN", none, count, true}, {"KING", admin, count,
 			true}, {"UNSPECIFIED", admin, count, true},
 	} {

@@ -18,7 +18,7 @@ type controlAuth struct {
 	tls      *tls.Config         // nil without TLS
 	asks     tlsfiles.ClientAuth // whether callers are asked for certificates
 	required bool                // on loopback too
-	roles    map[string]pb.Role
+	roles    map[string]auth.Right
 	tokens   *auth.TokenFile // nil without a token file
 	users    bool            // the control plane is a unix socket, which tells the user of each caller
 	maxAge   time.Duration
@@ -83,7 +83,15 @@ func (a *controlAuth) anybody() bool { return !a.required && !a.users && a.tls =
 // config completes the control plane's configuration.
 func (a *controlAuth) config(c control.Config) (control.Config, error) {
 	c.TLS, c.MaxConnectionAge = a.tls, a.maxAge
-	c.Auth = auth.Config{Required: a.required, Roles: a.roles, Tokens: a.tokens}
+	c.Auth = auth.Config{Required: a.required, Tokens: a.tokens, Roles: make(map[string]pb.Role),
+		Handlers: make(map[string]string)}
+	for identity, right := range a.roles {
+		if right.Handler != "" {
+			c.Auth.Handlers[identity] = right.Handler
+		} else {
+			c.Auth.Roles[identity] = right.Role
+		}
+	}
 	return c, c.Auth.Validate()
 }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/sockgate/sockgate/gateway/auth"
-	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // unixScheme begins the address of a unix socket.
@@ -56,8 +55,8 @@ func (c *controlFlags) flags(f *pflag.FlagSet) {
 		"PEM file of CAs that callers' certificates must chain to; may be given again")
 	f.StringVar(&c.tokenFile, "control-token-file", "", "file of the hashed tokens that callers may give, with names "+
 		"and roles")
-	f.StringArrayVar(&c.roles, "control-role", nil, "IDENTITY=viewer, operator or admin, where IDENTITY is a "+
-		"certificate's, uid:NUMBER or user:NAME; may be given again")
+	f.StringArrayVar(&c.roles, "control-role", nil, "IDENTITY=viewer, operator, admin or handler:NAME, where "+
+		"IDENTITY is a certificate's, uid:NUMBER or user:NAME; may be given again")
 	f.DurationVar(&c.maxConnectionAge, "control-max-connection-age", time.Hour,
 		"age at which a caller's connection takes no more calls, so that the caller opens a new one")
 }
@@ -189,15 +188,15 @@ func (c *controlFlags) rolesByKind() (users, certificates int, err error) {
 }
 
 // rolesByIdentity parses --control-role. Names of users become numbers.
-func (c *controlFlags) rolesByIdentity() (map[string]pb.Role, error) {
-	roles := make(map[string]pb.Role)
+func (c *controlFlags) rolesByIdentity() (map[string]auth.Right, error) {
+	roles := make(map[string]auth.Right)
 	for _, text := range c.roles {
 		at := strings.LastIndexByte(text, '=')
 		if at < 1 {
 			return nil, fmt.Errorf("--control-role %.200q: expected IDENTITY=ROLE, for example "+
-				"spiffe://example.org/ops/*=operator or uid:1000=viewer", text)
+				"spiffe://example.org/ops/*=operator, uid:1000=viewer or chat.example.org=handler:chat", text)
 		}
-		role, err := auth.ParseRole(text[at+1:])
+		role, err := auth.ParseRight(text[at+1:])
 		if err != nil {
 			return nil, fmt.Errorf("--control-role %.200q: %w", text, err)
 		}
@@ -207,7 +206,7 @@ func (c *controlFlags) rolesByIdentity() (map[string]pb.Role, error) {
 		}
 		if other, ok := roles[identity]; ok {
 			return nil, fmt.Errorf("--control-role %.200q: %s has the role %s already; expected each identity once", text,
-				identity, auth.RoleName(other))
+				identity, other.Name())
 		}
 		roles[identity] = role
 	}

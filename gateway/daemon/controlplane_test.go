@@ -174,3 +174,34 @@ func TestUnixRoles(t *testing.T) {
 		t.Errorf("a viewer kicks: %v", err)
 	}
 }
+
+// TestHandlerRoles checks that --control-role and the token file can give the role of a remote handler, which may not
+// even look. SIGHUP makes an administrator of such a token.
+func TestHandlerRoles(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	cert, key := ca.server("control", "control", "gateway.example")
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	check(t, os.WriteFile(tokens, []byte(tokenLine("be", "handler:chat", adminToken)), 0o600))
+	g := start(t, nil, "--control", "0.0.0.0:0", "--control-tls-cert", cert, "--control-tls-key", key,
+		"--control-tls-client-ca", ca.dir+"/ca.pem", "--control-token-file", tokens,
+		"--control-role", "be.example=handler:dns-1")
+	anonymous, certified := g.connectTLS(ca.trusted("gateway.example")),
+		g.connectTLS(ca.trusted("gateway.example", ca.client("be.example")))
+	for _, c := range []struct {
+		client pb.GatewayServiceClient
+		ctx    context.Context
+		says   string
+	}{{anonymous, with(t, adminToken), `"be" has handler:chat`},
+		{certified, patiently(t), `"be.example" has handler:dns-1`}} {
+		_, err := c.client.GetGateway(c.ctx, &pb.GetGatewayRequest{})
+		if status.Code(err) != codes.PermissionDenied || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%v; expected %s", err, c.says)
+		}
+	}
+	check(t, os.WriteFile(tokens, []byte(tokenLine("be", "admin", adminToken)), 0o600))
+	g.hangups <- syscall.SIGHUP
+	g.log.await(t, 1, "SIGHUP: certificates, client CAs and tokens are reloaded")
+	_, err := anonymous.GetGateway(with(t, adminToken), &pb.GetGatewayRequest{})
+	check(t, err)
+}

@@ -77,6 +77,8 @@ func TestFleetUsage(t *testing.T) {
 		{args: with(listen, "--fleet-peer-role", "Edge=viewer"), want: []string{"--fleet-peer-role", "NODE=ROLE"}},
 		{args: with(listen, "--fleet-peer-role", "edge-1=root"),
 			want: []string{"--fleet-peer-role", `"root"`, "viewer, operator or admin"}},
+		{args: with(listen, "--fleet-peer-role", "edge-1=handler:chat"),
+			want: []string{"--fleet-peer-role", `"handler:chat" is a role of callers`, "viewer, operator or admin"}},
 		{args: with(listen, "--fleet-peer-role", "*=viewer", "--fleet-peer-role", "*=admin"),
 			want: []string{"--fleet-peer-role", "* has the role VIEWER already"}},
 	} {

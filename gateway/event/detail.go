@@ -128,7 +128,7 @@ type RefusedDetail struct {
 type Actor struct {
 	Identity string // the caller's name; its address when Proof is `none`
 	Proof    string // how the identity was proven: `token`, `certificate`, `unix` or `none`
-	Role     string // `VIEWER`, `OPERATOR` or `ADMIN`
+	Role     string // `VIEWER`, `OPERATOR`, `ADMIN`, or `HANDLER:` and the name of a remote handler
 	Address  string // network address of the call; empty on a unix socket
 	// RequestID is the caller's own name for its request; may be empty.
 	RequestID string

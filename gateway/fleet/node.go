@@ -75,7 +75,7 @@ func checkPeerRoles(roles map[string]pb.Role) error {
 		if node != "*" && !event.ValidNode(node) {
 			return fmt.Errorf("the role of peer %.50q: expected a node's name, 1 to 32 of a-z, 0-9 and -, or *", node)
 		}
-		if role < pb.Role_ROLE_VIEWER || role > pb.Role_ROLE_ADMIN {
+		if role != pb.Role_ROLE_VIEWER && role != pb.Role_ROLE_OPERATOR && role != pb.Role_ROLE_ADMIN {
 			return fmt.Errorf("the role of peer %s is %s; expected VIEWER, OPERATOR or ADMIN", node, role)
 		}
 	}

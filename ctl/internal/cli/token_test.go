@@ -51,6 +51,14 @@ func TestTokenCreate(t *testing.T) {
 	if got := mustCtl(t, dir, "token list --file "+file); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
+	if code, _, stderr := ctlIn(t, dir, nil, "token create be --role handler:chat --file "+file); code != app.ExitDone ||
+		!strings.Contains(stderr, "as handler:chat;") {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+	want = "be\thandler:chat\n:4\n"
+	if code, stdout, _ := ctlIn(t, dir, nil, "__complete token remove --file "+file+" be"); code != 0 || stdout != want {
+		t.Errorf("completes to %q", stdout)
+	}
 	if code, stdout, _ := ctlIn(t, dir, nil, "__complete token remove --file "+file+" c"); code != 0 ||
 		stdout != "ci\toperator\n:4\n" {
 		t.Errorf("completes to %q", stdout)
@@ -126,6 +134,9 @@ func TestTokenUsage(t *testing.T) {
 		"token create A --role viewer --file F":                   "cannot be the name",
 		"token create a --file F":                                 "give one of viewer, operator, admin",
 		"token create a --role root --file F":                     "--role \"root\" is not a role",
+		"token create a --role handler --file F":                  "handler:NAME, where NAME is a remote handler's",
+		"token create a --role handler: --file F":                 "--role \"handler:\" is not a role",
+		"token create a --role handler:Chat --file F":             "1 to 32 of a-z, 0-9 and dash",
 		"token create a --role viewer --file F --expires 0s":      "more than 0",
 		"token create a --role viewer --file F --expires 100000h": "at most 10 years",
 		"token remove a":                                          "give --file FILE",

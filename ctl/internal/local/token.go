@@ -3,7 +3,6 @@ package local
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -44,7 +43,9 @@ func tokenCreateCommand(a *app.App) *cobra.Command {
 		Short: "Make a token, and add its hash to the file",
 		Long: `Make a token, add its hash with NAME and ROLE to the file, and print the token on stdout, where
 nothing else appears. It is shown this once: the file has only its hash. Events and logs call
-the token's user NAME. A file that does not exist is made, for its owner alone.`,
+the token's user NAME. A file that does not exist is made, for its owner alone.
+
+With the role handler:chat a token may attach as the remote handler chat, and do nothing else.`,
 		Example:           `  (umask 077 && ctl token create ci --role operator --file tokens --expires 720h > ci.token)`,
 		Args:              app.Exactly(1, "one NAME"),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -57,7 +58,7 @@ the token's user NAME. A file that does not exist is made, for its owner alone.`
 		}),
 	}
 	o.registerFile(cmd)
-	cmd.Flags().StringVar(&o.role, "role", "", "what it may do: viewer, operator or admin")
+	cmd.Flags().StringVar(&o.role, "role", "", "what it may do: "+tokenfile.AnyRole)
 	cmd.Flags().DurationVar(&o.expires, "expires", 0, "for how long it is good, for example 720h (default for ever)")
 	app.CompleteFlag(cmd, "role", tokenRoles()...)
 	app.CompleteFlag(cmd, "expires")
@@ -91,8 +92,9 @@ func tokenCreate(a *app.App, name string, o tokenOptions) error {
 	case !tokenfile.IsName(name):
 		return app.Usagef("%.100q cannot be the name of a token; give 1 to 63 of a-z, 0-9, dot, underscore and dash, and "+
 			"nothing that looks like a token", name)
-	case !slices.Contains(tokenRoles(), o.role):
-		return app.Usagef("--role %q is not a role; give one of %s", o.role, strings.Join(tokenRoles(), ", "))
+	case !tokenfile.IsRole(o.role):
+		return app.Usagef("--role %.100q is not a role; give one of %s, where NAME is a remote handler's: 1 to 32 of a-z, "+
+			"0-9 and dash", o.role, tokenfile.AnyRole)
 	}
 	token := tokenfile.NewToken()
 	entry := tokenfile.Entry{Name: name, Role: o.role, Hash: tokenfile.Hash(token)}

@@ -21,7 +21,7 @@ const (
 	maxTokens    = tokenfile.MaxTokens
 )
 
-// tokenRoles are the roles that a token can have, from the least on.
+// tokenRoles are the roles that are ordered, from the least on. A token can also have the role of a remote handler.
 func tokenRoles() []string { return tokenfile.Roles() }
 
 // tokenEntry is one line of a token file, as json and yaml print it.
@@ -115,7 +115,7 @@ func tokenProblem(e *tokenfile.Error) string {
 	case tokenfile.WrongName:
 		return "the name is not 1 to 63 of a-z, 0-9, dot, underscore and dash, or looks like a token"
 	case tokenfile.WrongRole:
-		return fmt.Sprintf("the role of %s is not one of %s", e.Name, strings.Join(tokenRoles(), ", "))
+		return fmt.Sprintf("the role of %s is not one of %s", e.Name, tokenfile.AnyRole)
 	case tokenfile.WrongHash:
 		return fmt.Sprintf("the hash of %s is not sha256: and 64 lower-case hex digits", e.Name)
 	case tokenfile.WrongExpiry:

@@ -4,6 +4,8 @@
 //
 //	NAME ROLE sha256:HEX [expires:RFC3339]
 //
+// ROLE is viewer, operator, admin, or handler: and the name of a remote handler, which the token may then attach as.
+//
 // Empty lines and lines that begin with # are ignored. A name or a hash may occur once. The file contains no tokens,
 // only their hashes: its readers cannot call the gateway. One wrong line makes the whole file wrong.
 package tokenfile

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -17,7 +16,7 @@ const (
 // Entry is a line of a token file.
 type Entry struct {
 	Name    string            // see IsName
-	Role    string            // one of Roles
+	Role    string            // see IsRole
 	Hash    [sha256.Size]byte // of the token: see Hash
 	Expires time.Time         // zero: never
 	Line    int               // in the file, from 1; 0 for an entry that is not from a file
@@ -41,7 +40,7 @@ func parseLine(fields []string) (Entry, *Error) {
 	if !IsName(e.Name) {
 		return Entry{}, &Error{Problem: WrongName}
 	}
-	if !slices.Contains(Roles(), e.Role) {
+	if !IsRole(e.Role) {
 		return Entry{}, &Error{Problem: WrongRole, Name: e.Name}
 	}
 	if !e.parseHash(fields[2]) {

@@ -47,7 +47,8 @@ func (e *Error) text() string {
 	case WrongName:
 		return "the name is malformed; expected 1 to 63 of a-z, 0-9, '.', '_' and '-'"
 	case WrongRole:
-		return fmt.Sprintf("the role of %s is malformed; expected viewer, operator or admin", e.Name)
+		return fmt.Sprintf("the role of %s is malformed; expected %s, where NAME is 1 to 32 of a-z, 0-9 and '-'", e.Name,
+			AnyRole)
 	case WrongHash:
 		return fmt.Sprintf("the hash of %s is malformed; expected %s and 64 lower-case hexadecimal digits", e.Name,
 			hashScheme)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -41,7 +40,8 @@ func TestParseTokens(t *testing.T) {
 		"\t a \t viewer \t" + hash + "  \r\n",
 		tokenLine("a", "viewer", "expires:2027-01-31T12:00:00Z"), tokenLine("a", "admin",
 			"expires:2027-01-31T12:00:00.5+02:00"),
-		good + "# between\n\n" + tokenLine("b", "operator") + tokenLine(strings.Repeat("n", 63), "admin")} {
+		good + "# between\n\n" + tokenLine("b", "operator") + tokenLine(strings.Repeat("n", 63), "admin"),
+		tokenLine("a", "handler:chat"), tokenLine("a", "handler:"+strings.Repeat("-", 32))} {
 		if _, err := tokenfile.Parse([]byte(text)); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -55,6 +55,11 @@ func TestParseTokens(t *testing.T) {
 		{secret + " viewer " + hash, "line 1: the name"},
 		{"a Viewer " + hash, "line 1: the role of a"},
 		{"a none " + hash, "line 1: the role of a"},
+		{"a handler " + hash, "line 1: the role of a is malformed; expected viewer, operator, admin or handler:NAME"},
+		{"a handler: " + hash, "line 1: the role of a"},
+		{"a handler:Chat " + hash, "line 1: the role of a"},
+		{"a handler:" + strings.Repeat("a", 33) + " " + hash, "line 1: the role of a"},
+		{"a handler:" + secret + " " + hash, "line 1: the role of a"},
 		{"a " + secret + " " + hash, "line 1: the role of a"},
 		{"a viewer " + secret, "line 1: the hash of a"},
 		{"a viewer " + hash[:len(hash)-1], "line 1: the hash of a"},
@@ -109,7 +114,7 @@ func TestSharedTokenFiles(t *testing.T) {
 // role.
 func FuzzTokenFile(f *testing.F) {
 	f.Add([]byte(tokenLine("ops", "operator") + "# comment\n\n" +
-		tokenLine("ci", "viewer", "expires:2027-01-31T12:00:00Z")))
+		tokenLine("ci", "viewer", "expires:2027-01-31T12:00:00Z") + tokenLine("be", "handler:chat")))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		tokens, err := tokenfile.Parse(text)
 		if err != nil {
@@ -120,7 +125,7 @@ func FuzzTokenFile(f *testing.F) {
 		}
 		names, hashes := make(map[string]bool), make(map[[32]byte]bool)
 		for _, token := range tokens {
-			if names[token.Name] || hashes[token.Hash] || !slices.Contains(tokenfile.Roles(), token.Role) ||
+			if names[token.Name] || hashes[token.Hash] || !tokenfile.IsRole(token.Role) ||
 				token.Name == "" || len(token.Name) > 63 {
 				t.Errorf("%+v in %q", token, text)
 			}

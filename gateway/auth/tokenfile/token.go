@@ -34,6 +34,3 @@ func Hash(token string) [sha256.Size]byte { return sha256.Sum256([]byte(token)) 
 // IsName reports whether a text can be the name of a token: 1 to 63 of a-z, 0-9, dot, underscore and dash. Names are
 // logged, so a text that could be a token by mistake is not a name.
 func IsName(text string) bool { return nameForm.MatchString(text) && !IsToken(text) }
-
-// Roles returns the roles that a token can have, in ascending order.
-func Roles() []string { return []string{"viewer", "operator", "admin"} }

@@ -112,7 +112,7 @@ const (
 // # Roles
 //
 // Each method has the option `required_role`: the least role that may call it. A field with the option `field_role`
-// needs that role when it is set. Every caller may ask for health, and viewers may use reflection.
+// needs that role when it is set. Every caller may ask for health, and every caller with a role may use reflection.
 type GatewayServiceClient interface {
 	// ListConnections returns connections in the order of (node, seq), a page at a time. A connection that is live
 	// throughout a walk appears in it exactly once. Reads only.
@@ -458,7 +458,7 @@ func (c *gatewayServiceClient) DrainInstance(ctx context.Context, in *DrainInsta
 // # Roles
 //
 // Each method has the option `required_role`: the least role that may call it. A field with the option `field_role`
-// needs that role when it is set. Every caller may ask for health, and viewers may use reflection.
+// needs that role when it is set. Every caller may ask for health, and every caller with a role may use reflection.
 type GatewayServiceServer interface {
 	// ListConnections returns connections in the order of (node, seq), a page at a time. A connection that is live
 	// throughout a walk appears in it exactly once. Reads only.

@@ -22,7 +22,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Role says which methods a caller of the control plane may call. Each role includes the roles with smaller numbers.
+// Role says which methods a caller of the control plane may call. ROLE_ADMIN includes ROLE_OPERATOR, which includes
+// ROLE_VIEWER.
 type Role int32
 
 const (
