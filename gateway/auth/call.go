@@ -39,6 +39,8 @@ type Call struct {
 	of    *Caller
 	last  *share.Hold // of its last answer; nil: it has not answered
 	spare int64       // of hold, for an answer
+	stays int64       // what a call that stays holds without its message; see Stay
+	heard int64       // what its message takes beyond that; for the goroutine of Hear
 	stop  func() bool // keeps the end of the call's context from releasing what it holds
 }
 
