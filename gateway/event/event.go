@@ -39,8 +39,8 @@ const (
 	Ended
 	// IdleTimeout says that no byte was received or sent for the idle timeout; once for each idle period.
 	IdleTimeout
-	// BackpressureOn says that reading from the peer has paused for 250 ms, for its send queue. Shorter pauses make no
-	// event.
+	// BackpressureOn says that reading from the peer has paused for 250 ms, for its send queue or its handler. Shorter
+	// pauses make no event.
 	BackpressureOn
 	// BackpressureOff says that reading resumed after a BackpressureOn.
 	BackpressureOff

@@ -50,9 +50,9 @@ func (l *Log) Size() int { return int(l.ring.size()) }
 // Append keeps a copy of e and returns its sequence. In the copy it sets Sequence, Time (when it is zero) and, for
 // Connected and Closed, Connections. It counts connections under the log's lock, so that the counts are exact in the
 // order of the events. It never waits for a subscriber. After Close it keeps nothing and returns 0. For the event
-// itself it allocates only when the connection has a CloseText, a ClosedBy, or unsent or discarded bytes. Data,
-// Present, SnapshotComplete and Gap have no place in a log: AppendData takes received bytes, and the others belong to
-// one stream.
+// itself it allocates only when the connection has a CloseText, a ClosedBy, an Instance, or unsent, discarded or
+// unacknowledged bytes. Data, Present, SnapshotComplete and Gap have no place in a log: AppendData takes received
+// bytes, and the others belong to one stream.
 func (l *Log) Append(e *Event) uint64 {
 	detail := packDetail(e)
 	l.mu.Lock()

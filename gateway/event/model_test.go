@@ -3,6 +3,7 @@ package event_test
 import (
 	"encoding/binary"
 	"fmt"
+	"reflect"
 	"sync"
 	"testing"
 
@@ -25,6 +26,11 @@ type follower struct {
 type model struct {
 	kept []event.Type // by sequence - 1
 	data []uint64     // the sequence of the kept event before each
+}
+
+// connAt is the connection of the n-th event: a plain one, a remote handler's, or one with a text.
+func connAt(n int) event.Connection {
+	return []event.Connection{{}, {Instance: "pod-1", Unacknowledged: uint64(n)}, {CloseText: "text"}}[n%3]
 }
 
 // unwanted checks that the subscription wants no event between from and to, both exclusive.
@@ -52,12 +58,15 @@ func (m *model) check(t *rapid.T, f *follower, events []event.Event) {
 			f.dataPos++
 			m.unwanted(t, f, f.pos, m.data[n]+1)
 			f.pos = max(f.pos, m.data[n])
-			if e.Sequence != m.data[n] {
-				t.Fatalf("Data %d has sequence %d; expected %d", n, e.Sequence, m.data[n])
+			if e.Sequence != m.data[n] || !reflect.DeepEqual(e.Conn, connAt(n)) {
+				t.Fatalf("Data %d has sequence %d and %+v; expected %d and %+v", n, e.Sequence, e.Conn, m.data[n], connAt(n))
 			}
 		default:
 			if e.Sequence <= f.pos || !f.types.Has(e.Type) || e.Type != m.kept[e.Sequence-1] {
 				t.Fatalf("event %d of type %s behind %d", e.Sequence, e.Type, f.pos)
+			}
+			if conn := connAt(int(e.Sequence)); !reflect.DeepEqual(e.Conn, conn) {
+				t.Fatalf("event %d has %+v; expected %+v", e.Sequence, e.Conn, conn)
 			}
 			m.unwanted(t, f, f.pos, e.Sequence)
 			f.pos = e.Sequence
@@ -86,8 +95,8 @@ func (m *model) gap(t *rapid.T, f *follower, d *event.GapDetail) {
 	f.pos = d.To
 }
 
-// TestLogModel holds that every event is delivered once, or is unwanted, or is covered by a gap. Data comes in its
-// place among the others, or is covered by a gap too.
+// TestLogModel holds that every event is delivered once and whole, or is unwanted, or is covered by a gap. Data comes in
+// its place among the others, or is covered by a gap too.
 func TestLogModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := event.NewLog(origin, modelSize)
@@ -97,7 +106,7 @@ func TestLogModel(t *testing.T) {
 			"append": func(t *rapid.T) {
 				for range rapid.SampledFrom([]int{1, 2, 10, 255, 256, 257, 700}).Draw(t, "n") {
 					typ := []event.Type{event.Connected, event.Ended, event.Closed}[len(m.kept)%3]
-					l.Append(&event.Event{Type: typ})
+					l.Append(&event.Event{Type: typ, Conn: connAt(len(m.kept) + 1)})
 					m.kept = append(m.kept, typ)
 				}
 			},
@@ -109,7 +118,7 @@ func TestLogModel(t *testing.T) {
 						return
 					}
 					binary.BigEndian.PutUint64(p, uint64(len(m.data)))
-					l.AppendData(event.Connection{}, p)
+					l.AppendData(connAt(len(m.data)), p)
 					m.data = append(m.data, uint64(len(m.kept)))
 				}
 			},

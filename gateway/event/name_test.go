@@ -30,7 +30,7 @@ func TestNames(t *testing.T) {
 		t.Errorf("close reasons are called %v", seen)
 	}
 	for text, value := range map[string]interface{ String() string }{
-		"HANDLER": event.OpHandler, "DATA_OVERFLOW": event.GapDataOverflow,
+		"HANDLER": event.OpHandler, "SEND_QUEUE": event.CauseSendQueue, "9": event.PauseCause(9), "DATA_OVERFLOW": event.GapDataOverflow,
 		"CLOSED": event.StateClosed, "77": event.State(77),
 	} {
 		if value.String() != text {

@@ -93,8 +93,8 @@ func span[E ~uint8](first, last E) iter.Seq[E] {
 var reasonNames = [...]string{"UNSPECIFIED", "PEER_CLOSED", "PEER_RESET", "IO_ERROR", "IDLE_TIMEOUT", "SLOW_CONSUMER",
 	"KICKED", "SHUTDOWN", "HANDLER", "HANDLER_PANIC", "CONNECTION_LIMIT", "LISTENER_LIMIT", "IP_LIMIT", "ACCEPT_RATE",
 	"IP_ACCEPT_RATE", "DENIED", "BANNED", "PROXY_HEADER", "PROXY_TIMEOUT", "PROXY_UNTRUSTED", "TLS_HANDSHAKE",
-	"TLS_TIMEOUT", "HANDSHAKE_LIMIT", "FIRST_BYTE_TIMEOUT", "QUEUE_BUDGET", "FRAME", "HANDLER_UNAVAILABLE", "HANDLER_TIMEOUT",
-	"HANDLER_FAILED"}
+	"TLS_TIMEOUT", "HANDSHAKE_LIMIT", "FIRST_BYTE_TIMEOUT", "QUEUE_BUDGET", "FRAME", "HANDLER_UNAVAILABLE",
+	"HANDLER_TIMEOUT", "HANDLER_FAILED"}
 
 // String returns the reason's name in the contract without its prefix, or the number of an unknown reason.
 func (r CloseReason) String() string { return name(reasonNames[:], int(r)) }

@@ -6,7 +6,7 @@ import "time"
 // fields, and the place of the record gives the sequence.
 type record struct {
 	identity    *Identity
-	detail      Detail // an *extra when the connection has fields that a record lacks
+	detail      Detail // an *extra or *owned when the connection has fields that a record lacks
 	labels      map[string]string
 	time        int64 // this and the other times are unix nanoseconds; 0 for the zero time
 	activeAt    int64
@@ -30,13 +30,30 @@ type extra struct {
 	discarded uint64
 }
 
-// packDetail returns the detail of a record: the event's own, or a new extra for the few events that need one.
+// owned is an extra for the connections of a remote handler. It is a type of its own so that an extra keeps its 64
+// bytes.
+type owned struct {
+	extra
+	instance       string
+	unacknowledged uint64
+}
+
+// packDetail returns the detail of a record: the event's own, or a new one around it for the few events that need it.
 func packDetail(e *Event) Detail {
 	c := &e.Conn
-	if c.CloseText == "" && c.ClosedBy == "" && c.UnsentBytes == 0 && c.DiscardedBytes == 0 {
-		return e.Detail
+	switch {
+	case c.Instance != "" || c.Unacknowledged != 0:
+		return &owned{extra: packExtra(e), instance: c.Instance, unacknowledged: c.Unacknowledged}
+	case c.CloseText != "" || c.ClosedBy != "" || c.UnsentBytes != 0 || c.DiscardedBytes != 0:
+		x := packExtra(e)
+		return &x
 	}
-	return &extra{Detail: e.Detail, closeText: c.CloseText, closedBy: c.ClosedBy,
+	return e.Detail
+}
+
+func packExtra(e *Event) extra {
+	c := &e.Conn
+	return extra{Detail: e.Detail, closeText: c.CloseText, closedBy: c.ClosedBy,
 		unsent: c.UnsentBytes, discarded: c.DiscardedBytes}
 }
 
@@ -75,11 +92,19 @@ func (r *record) unpack(e *Event, sequence uint64) {
 		Connections: uint64(r.connections),
 		Detail:      r.detail,
 	}
-	if x, ok := r.detail.(*extra); ok {
-		e.Detail = x.Detail
-		e.Conn.CloseText, e.Conn.ClosedBy = x.closeText, x.closedBy
-		e.Conn.UnsentBytes, e.Conn.DiscardedBytes = x.unsent, x.discarded
+	switch x := r.detail.(type) {
+	case *extra:
+		x.unpack(e)
+	case *owned:
+		x.unpack(e)
+		e.Conn.Instance, e.Conn.Unacknowledged = x.instance, x.unacknowledged
 	}
+}
+
+func (x *extra) unpack(e *Event) {
+	e.Detail = x.Detail
+	e.Conn.CloseText, e.Conn.ClosedBy = x.closeText, x.closedBy
+	e.Conn.UnsentBytes, e.Conn.DiscardedBytes = x.unsent, x.discarded
 }
 
 func nanoseconds(t time.Time) int64 {
