@@ -45,7 +45,7 @@ func setDetails(out *pb.Event, e *event.Event) {
 			Closing: d.Closing}}
 	case *event.PauseDetail:
 		out.Details = &pb.Event_Backpressure{Backpressure: &pb.BackpressureDetails{Paused: durationpb.New(d.Paused),
-			QueuedBytes: d.Queued}}
+			QueuedBytes: d.Queued, Cause: pb.BackpressureCause(d.Cause)}}
 	case *event.ErrorDetail:
 		out.Details = &pb.Event_Error{Error: &pb.ErrorDetails{Operation: pb.ErrorOperation(d.Operation),
 			Message: contract.ValidText(d.Message), Count: d.Count,
@@ -78,6 +78,13 @@ func setDetails(out *pb.Event, e *event.Event) {
 		out.Details = &pb.Event_Gap{Gap: &pb.GapDetails{From: d.From, To: d.To, Reason: pb.GapReason(d.Reason),
 			RequestedCursor: d.Requested,
 			DataEvents:      d.DataEvents}}
+	case *event.HandlerDetail:
+		out.Details = &pb.Event_Handler{Handler: &pb.HandlerDetails{Handler: d.Handler, Instance: d.Instance, Lane: d.Lane,
+			Message: d.Message, Connections: d.Connections, Moved: d.Moved, Held: d.Held, Actor: d.Actor.Identity,
+			Proof: d.Actor.Proof, SourceAddress: d.Actor.Address, Lanes: d.Lanes}}
+	case *event.StalledDetail:
+		out.Details = &pb.Event_Stalled{Stalled: &pb.StalledDetails{Instance: d.Instance,
+			Stalled: durationpb.New(d.Stalled), UnacknowledgedBytes: d.Unacknowledged, Position: d.Position}}
 	case *event.SnapshotDetail:
 		out.Details = &pb.Event_SnapshotComplete{SnapshotComplete: &pb.SnapshotCompleteDetails{Connections: d.Connections,
 			Cursor: d.Cursor.String()}}
@@ -133,7 +140,8 @@ var anyConnection = rapid.Custom(func(t *rapid.T) event.Connection {
 			"text"), ClosedBy: anyText.Draw(t, "by"),
 		State: event.State(rapid.IntRange(0, 5).Draw(t, "state")), CloseReason: event.CloseReason(rapid.IntRange(0,
 			event.ReasonCount-1).Draw(t, "reason")),
-		ReadPaused: rapid.Bool().Draw(t, "paused"),
+		ReadPaused: rapid.Bool().Draw(t, "paused"), Instance: anyText.Draw(t, "instance"),
+		Unacknowledged: rapid.Uint64().Draw(t, "unacknowledged"),
 	}
 })
 
@@ -152,7 +160,8 @@ func kinds(t *rapid.T) []event.Detail {
 		&event.DataDetail{Bytes: rapid.SliceOf(rapid.Byte()).Draw(t, "bytes"),
 			Total: rapid.IntRange(0, math.MaxInt).Draw(t, "total")},
 		&event.IdleDetail{Idle: anyDuration.Draw(t, "idle"), Closing: rapid.Bool().Draw(t, "closing")},
-		&event.PauseDetail{Paused: anyDuration.Draw(t, "paused"), Queued: number},
+		&event.PauseDetail{Paused: anyDuration.Draw(t, "paused"), Queued: number,
+			Cause: event.PauseCause(rapid.IntRange(0, len(pb.BackpressureCause_name)-1).Draw(t, "cause"))},
 		&event.ErrorDetail{Operation: event.Operation(rapid.IntRange(0, len(pb.ErrorOperation_name)-1).Draw(t,
 			"operation")), Message: text, Count: number, Listener: anyText.Draw(t, "of")},
 		&event.ClosedDetail{Lifetime: anyDuration.Draw(t, "lifetime")},
@@ -177,6 +186,14 @@ func kinds(t *rapid.T) []event.Detail {
 		&event.GapDetail{From: number, To: rapid.Uint64().Draw(t, "to"),
 			Reason: event.GapReason(rapid.IntRange(0, len(pb.GapReason_name)-1).Draw(t, "why")), Requested: text,
 			DataEvents: rapid.Uint64().Draw(t, "data")},
+		&event.HandlerDetail{Handler: text, Instance: anyText.Draw(t, "instance"), Lane: number,
+			Message: anyText.Draw(t, "message"), Connections: rapid.Uint64().Draw(t, "connections"),
+			Moved: rapid.Uint64().Draw(t, "moved"), Held: rapid.Uint64().Draw(t, "held"),
+			Actor: event.Actor{Identity: anyText.Draw(t, "actor"), Proof: anyText.Draw(t, "proof"),
+				Address: anyText.Draw(t, "from")},
+			Lanes: rapid.Uint32().Draw(t, "lanes")},
+		&event.StalledDetail{Instance: text, Stalled: anyDuration.Draw(t, "stalled"), Unacknowledged: number,
+			Position: rapid.Uint64().Draw(t, "position")},
 		&event.SnapshotDetail{Connections: number, Cursor: event.Cursor{Origin: event.Origin{Node: "n",
 			Incarnation: "1"}, Sequence: number}},
 	}
@@ -235,7 +252,7 @@ func TestEncodingIsText(t *testing.T) {
 	const bad, good = "/run/\xff", "/run/\uFFFD"
 	e := &event.Event{Type: event.Error, Conn: event.Connection{Identity: &event.Identity{Origin: &event.Origin{},
 		Listener: &event.Listener{Name: bad, Unix: bad}},
-		CloseText: bad, ClosedBy: bad, Labels: map[string]string{bad: bad}},
+		CloseText: bad, ClosedBy: bad, Instance: bad, Labels: map[string]string{bad: bad}},
 		Detail: &event.ControlDetail{Verb: bad, IDs: []string{bad}}}
 	got := &pb.StreamEventsResponse{}
 	if err := proto.Unmarshal(wire.NewEventEncoder(event.Origin{}).AppendEvent(nil, e), got); err != nil {
@@ -243,7 +260,7 @@ func TestEncodingIsText(t *testing.T) {
 	}
 	c := got.GetEvents()[0].GetConnection()
 	for i, text := range []string{c.GetRemoteAddress(), c.GetLocalAddress(), c.GetListener(), c.GetCloseText(),
-		c.GetClosedBy(), c.GetLabels()[good]} {
+		c.GetClosedBy(), c.GetHandlerInstance(), c.GetLabels()[good]} {
 		if text != good && text != "unix:"+good {
 			t.Errorf("%d: %q", i, text)
 		}

@@ -33,7 +33,7 @@ var whole = server.Connection{
 	Labels:         map[string]string{"k": "v"}, ClosedAt: noon.Add(2 * time.Second), CloseText: "why \xff",
 	ClosedBy:    "who",
 	State:       event.StateClosed,
-	CloseReason: event.ReasonSlowConsumer, ReadPaused: true,
+	CloseReason: event.ReasonSlowConsumer, ReadPaused: true, Instance: "pod-1", Unacknowledged: 16,
 }
 
 var wholeMessage = &pb.Connection{Id: "n.1.7", Node: "n", Listener: "l", RemoteAddress: "[2001:db8::1]:2",
@@ -42,7 +42,7 @@ var wholeMessage = &pb.Connection{Id: "n.1.7", Node: "n", Listener: "l", RemoteA
 	State:  pb.ConnectionState_CONNECTION_STATE_CLOSED,
 	Labels: map[string]string{"k": "v"}, ClosedAt: at(2), CloseReason: pb.CloseReason_CLOSE_REASON_SLOW_CONSUMER,
 	CloseText: "why \uFFFD", ClosedBy: "who",
-	ReadPaused: true}
+	ReadPaused: true, HandlerInstance: "pod-1", UnacknowledgedBytes: 16}
 
 // fixed answers every call with values that all differ.
 type fixed struct{ gateway }
@@ -195,9 +195,9 @@ func TestEventConversion(t *testing.T) {
 	drain := &event.DrainDetail{Deadline: noon, Connections: 1, Ended: 2, Closed: 3, Reason: "r"}
 	drainMessage := &pb.Event_Drain{Drain: &pb.DrainDetails{Deadline: at(0), Connections: 1, EndedByThemselves: 2,
 		ClosedAtDeadline: 3, Reason: "r"}}
-	pause := &event.PauseDetail{Paused: time.Second, Queued: 5}
+	pause := &event.PauseDetail{Paused: time.Second, Queued: 5, Cause: event.CauseHandler}
 	pauseMessage := &pb.Event_Backpressure{Backpressure: &pb.BackpressureDetails{Paused: period(time.Second),
-		QueuedBytes: 5}}
+		QueuedBytes: 5, Cause: pb.BackpressureCause_BACKPRESSURE_CAUSE_HANDLER}}
 	listener := &event.ListenerDetail{Name: "l", Address: "a"}
 	listenerMessage := &pb.Event_Listener{Listener: &pb.ListenerDetails{Name: "l", Address: "a"}}
 	log := event.NewLog(event.Origin{Node: "n", Incarnation: "1"}, 256)
@@ -241,6 +241,16 @@ func TestEventConversion(t *testing.T) {
 		&pb.Event{Details: &pb.Event_Control{Control: &pb.ControlDetails{Verb: "v", Actor: "a", Filter: "f",
 			ConnectionIds: []string{"i"}, Reason: "r", RequestId: "q",
 			Matched: 1, Outcomes: map[string]uint64{"WRITTEN": 2}, DataBytes: 3}}})
+	lane := &event.HandlerDetail{Handler: "h", Instance: "i", Lane: 1, Message: "m", Connections: 2, Moved: 3, Held: 4,
+		Actor: event.Actor{Identity: "a", Proof: "token", Role: "none", Address: "f"}, Lanes: 5}
+	laneMessage := &pb.Event_Handler{Handler: &pb.HandlerDetails{Handler: "h", Instance: "i", Lane: 1, Message: "m",
+		Connections: 2, Moved: 3, Held: 4, Actor: "a", Proof: "token", SourceAddress: "f", Lanes: 5}}
+	add(event.Event{Type: event.HandlerAttached, Detail: lane}, &pb.Event{Details: laneMessage})
+	add(event.Event{Type: event.HandlerDetached, Detail: lane}, &pb.Event{Details: laneMessage})
+	add(event.Event{Type: event.HandlerStalled, Conn: whole, Detail: &event.StalledDetail{Instance: "i",
+		Stalled: time.Minute, Unacknowledged: 6, Position: 7}},
+		&pb.Event{Details: &pb.Event_Stalled{Stalled: &pb.StalledDetails{Instance: "i", Stalled: period(time.Minute),
+			UnacknowledgedBytes: 6, Position: 7}}})
 	conn, _ := serve(t, logOnly{log: log}, control.Config{})
 	log.Close()
 	events := followClient(t, pb.NewGatewayServiceClient(conn), &pb.StreamEventsRequest{After: "0"}).rest()

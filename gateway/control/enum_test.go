@@ -22,6 +22,8 @@ func TestEnums(t *testing.T) {
 		"EVENT_TYPE_":       {pb.EventType_name, func(i int32) string { return event.Type(i).String() }},
 		"GAP_REASON_":       {pb.GapReason_name, func(i int32) string { return event.GapReason(i).String() }},
 		"ERROR_OPERATION_":  {pb.ErrorOperation_name, func(i int32) string { return event.Operation(i).String() }},
+		"BACKPRESSURE_CAUSE_": {pb.BackpressureCause_name,
+			func(i int32) string { return event.PauseCause(i).String() }},
 	} {
 		count := int32(len(e.contract))
 		for i := range count {

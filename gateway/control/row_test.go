@@ -26,7 +26,7 @@ func TestRows(t *testing.T) {
 			State: event.StateClosed, Labels: map[string]string{"room": "7", "empty": "", "long": string(make([]byte, 256))},
 			ClosedAt: now.Add(time.Minute), CloseReason: event.ReasonKicked, CloseText: "not \xff UTF-8",
 			ClosedBy: "ops", ReadPaused: true,
-			UnsentBytes: 3, DiscardedBytes: 4,
+			UnsentBytes: 3, DiscardedBytes: 4, Instance: "pod-1", Unacknowledged: 65536,
 		},
 		{Identity: &event.Identity{Origin: origin, Listener: &event.Listener{Name: "local", Unix: "/run/game.sock"}, Seq: 1}},
 		{Identity: &event.Identity{Origin: origin, Listener: &event.Listener{}, Seq: 2, ConnectedAt: time.Unix(-1, 5)}},

@@ -64,6 +64,15 @@ func TestEventsAreAboutTheirNode(t *testing.T) {
 		"details of another type": {forged: own(func(e *pb.Event) {
 			e.Type, e.Details = pb.EventType_EVENT_TYPE_CLOSED, control
 		})},
+		"stall as a lane": {forged: own(func(e *pb.Event) {
+			e.Type, e.Details = pb.EventType_EVENT_TYPE_HANDLER_DETACHED, &pb.Event_Stalled{Stalled: &pb.StalledDetails{}}
+		})},
+		"lane as a stall": {forged: own(func(e *pb.Event) {
+			e.Type, e.Details = pb.EventType_EVENT_TYPE_HANDLER_STALLED, &pb.Event_Handler{Handler: &pb.HandlerDetails{}}
+		})},
+		"stall of another": {forged: own(func(e *pb.Event) {
+			e.Type, e.Connection = pb.EventType_EVENT_TYPE_HANDLER_STALLED, &pb.Connection{Id: "a.19ab01.1", Node: "a"}
+		})},
 		"present": {forged: own(func(e *pb.Event) { e.Type = pb.EventType_EVENT_TYPE_PRESENT })},
 		"summary": {forged: own(func(e *pb.Event) {
 			e.Type = pb.EventType_EVENT_TYPE_SNAPSHOT_COMPLETE

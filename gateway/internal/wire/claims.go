@@ -231,7 +231,9 @@ const (
 	detailOfSnapshot  protowire.Number = 20
 	detailOfRefused   protowire.Number = 21
 	detailOfMember    protowire.Number = 22
-	lastDetail        protowire.Number = 22
+	detailOfHandler   protowire.Number = 23
+	detailOfStalled   protowire.Number = 24
+	lastDetail        protowire.Number = 24
 )
 
 // details are the details that each type of event has; 0: none.
@@ -243,7 +245,8 @@ var details = [event.TypeCount]protowire.Number{
 	event.Control: detailOfControl, event.Gap: detailOfGap, event.SnapshotComplete: detailOfSnapshot,
 	event.Refused: detailOfRefused, event.NodeJoined: detailOfMember, event.NodeSuspect: detailOfMember,
 	event.NodeUnreachable: detailOfMember, event.NodeRecovered: detailOfMember, event.NodeLeft: detailOfMember,
-	event.NodeViolation: detailOfMember,
+	event.NodeViolation: detailOfMember, event.HandlerAttached: detailOfHandler, event.HandlerDetached: detailOfHandler,
+	event.HandlerStalled: detailOfStalled,
 }
 
 // CheckEvent returns the type of an encoded Event of a response that Check has passed. The type must be among those

@@ -29,7 +29,7 @@ func connections(n int) (all []server.Connection) {
 			Local: netip.MustParseAddrPort("[2001:db8::1]:7"), ConnectedAt: time.Now(),
 			Peer: &event.Peer{TLSVersion: "TLS 1.3", Identity: "line\nline"}},
 			Labels: map[string]string{"room": "a\nb"}, LastActiveAt: time.Now(), BytesSent: 1 << 40, State: 1,
-			CloseText: "\xff"})
+			CloseText: "\xff", Instance: "pod-1", Unacknowledged: 1 << 20})
 	}
 	return all
 }
@@ -58,7 +58,8 @@ func TestClaimsOfHonestNodes(t *testing.T) {
 	events, encoder := (*pb.StreamEventsResponse)(nil).ProtoReflect().Descriptor(), wire.NewEventEncoder(origin)
 	for kind := event.Listening; kind < event.Type(event.TypeCount); kind++ {
 		for _, d := range []event.Detail{nil, &event.IdleDetail{Idle: -time.Nanosecond}, &event.DrainDetail{},
-			&event.SnapshotDetail{Cursor: event.Cursor{Origin: origin}}, &event.GapDetail{Requested: "edge-1.1@7"}} {
+			&event.SnapshotDetail{Cursor: event.Cursor{Origin: origin}}, &event.GapDetail{Requested: "edge-1.1@7"},
+			&event.HandlerDetail{Handler: "jt808", Message: "\xff"}, &event.StalledDetail{Stalled: time.Minute}} {
 			b := encoder.AppendEvent(nil, &event.Event{Type: kind, Time: time.Now(), Conn: connections(1)[0], Detail: d})
 			if err := c.Check(events, b); err != nil {
 				t.Errorf("%s with %T: %v", kind, d, err)
@@ -93,6 +94,55 @@ func TestClaimsBoundMemory(t *testing.T) {
 	b, _ := proto.Marshal(r)
 	if err := c.Check(r.ProtoReflect().Descriptor(), b); err == nil {
 		t.Errorf("%d bytes with 768,000 fields passed", len(b))
+	}
+}
+
+// TestDetailsOfTypes checks that a type of event passes with the details that it has in the contract, and with no others.
+func TestDetailsOfTypes(t *testing.T) {
+	members := (&pb.Event{}).ProtoReflect().Descriptor().Oneofs().ByName("details").Fields()
+	used := make(map[protowire.Number]bool)
+	for kind := event.Listening; kind < event.Type(event.TypeCount); kind++ {
+		var passed []protowire.Number
+		for i := range members.Len() {
+			number := members.Get(i).Number()
+			b := protowire.AppendVarint(protowire.AppendTag(nil, 5, protowire.VarintType), uint64(kind))
+			if got, err := wire.CheckEvent(append(b, field(number, nil)...), 0); err == nil && got == kind {
+				passed, used[number] = append(passed, number), true
+			}
+		}
+		bare := kind == event.Ended || kind == event.Present
+		if bare != (len(passed) == 0) || len(passed) > 1 {
+			t.Errorf("%s passes with the details %v", kind, passed)
+		}
+	}
+	for i := range members.Len() {
+		if m := members.Get(i); !used[m.Number()] {
+			t.Errorf("no type passes with the details %s", m.Name())
+		}
+	}
+	for kind, want := range map[event.Type]protowire.Number{event.HandlerAttached: 23, event.HandlerDetached: 23,
+		event.HandlerStalled: 24} {
+		b := protowire.AppendVarint(protowire.AppendTag(nil, 5, protowire.VarintType), uint64(kind))
+		if _, err := wire.CheckEvent(append(b, field(want, nil)...), 0); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+		if _, err := wire.CheckEvent(append(b, field(47-want, nil)...), 0); err == nil {
+			t.Errorf("%s passes with the details of the other", kind)
+		}
+	}
+}
+
+// TestClaimsOfInstances checks that a node lists no handler and no instance of another node.
+func TestClaimsOfInstances(t *testing.T) {
+	c := wire.NewClaims(origin)
+	for _, node := range []string{origin.Node, "edge-2", ""} {
+		for _, r := range []*pb.ListInstancesResponse{{Instances: []*pb.Instance{{Handler: "jt808", Node: node}}},
+			{Handlers: []*pb.HandlerStatus{{Handler: "jt808", Node: node}}}} {
+			b, _ := proto.Marshal(r)
+			if err := c.Check(r.ProtoReflect().Descriptor(), b); (err == nil) != (node != "edge-2") {
+				t.Errorf("%v: %v", r, err)
+			}
+		}
 	}
 }
 

@@ -63,6 +63,7 @@ func appendDetail(b []byte, e *event.Event) []byte {
 		b, at = begin(b, 14)
 		b = appendDuration(b, 1, d.Paused)
 		b = appendUint(b, 2, d.Queued)
+		b = appendUint(b, 3, uint64(d.Cause))
 	case *event.ErrorDetail:
 		b, at = begin(b, 15)
 		b = appendUint(b, 1, uint64(d.Operation))
@@ -116,6 +117,15 @@ func appendDetail(b []byte, e *event.Event) []byte {
 		b = appendUint(b, 6, d.Connections)
 		b = appendUint(b, 7, d.Head)
 		b = appendUint(b, 8, d.Count)
+	case *event.HandlerDetail:
+		b, at = begin(b, 23)
+		b = appendHandler(b, d)
+	case *event.StalledDetail:
+		b, at = begin(b, 24)
+		b = AppendText(b, 1, d.Instance)
+		b = appendDuration(b, 2, d.Stalled)
+		b = appendUint(b, 3, d.Unacknowledged)
+		b = appendUint(b, 4, d.Position)
 	default: // no member of the contract: the event goes without
 		return b
 	}
@@ -146,6 +156,20 @@ func appendControl(b []byte, d *event.ControlDetail) []byte {
 	b = AppendText(b, 16, d.Ban)
 	b = AppendText(b, 17, d.Actor.Via)
 	return appendTexts(b, 18, d.Nodes)
+}
+
+func appendHandler(b []byte, d *event.HandlerDetail) []byte {
+	b = AppendText(b, 1, d.Handler)
+	b = AppendText(b, 2, d.Instance)
+	b = appendUint(b, 3, d.Lane)
+	b = AppendText(b, 4, d.Message)
+	b = appendUint(b, 5, d.Connections)
+	b = appendUint(b, 6, d.Moved)
+	b = appendUint(b, 7, d.Held)
+	b = AppendText(b, 8, d.Actor.Identity)
+	b = AppendText(b, 9, d.Actor.Proof)
+	b = AppendText(b, 10, d.Actor.Address)
+	return appendUint(b, 11, uint64(d.Lanes))
 }
 
 // EventTypes converts the types of a request. Without types it returns the empty set, which a subscription reads as all

@@ -63,6 +63,8 @@ func appendConnection(b []byte, field protowire.Number, i *event.Connection) []b
 	if i.Peer != nil {
 		b = appendPeer(b, i.Peer)
 	}
+	b = AppendText(b, 24, i.Instance)
+	b = appendUint(b, 25, i.Unacknowledged)
 	return end(b, at)
 }
 

@@ -73,6 +73,8 @@ var rules = map[protoreflect.FullName]rule{
 	"sockgate.v1.Ban.node":                                ownNode,
 	"sockgate.v1.NodeLimits.node":                         ownNode,
 	"sockgate.v1.NodeResult.node":                         ownNode,
+	"sockgate.v1.Instance.node":                           ownNode,
+	"sockgate.v1.HandlerStatus.node":                      ownNode,
 	"sockgate.v1.GetGatewayResponse.node":                 ownNode,
 	"sockgate.v1.GetGatewayResponse.incarnation":          ownLife,
 	"sockgate.v1.GetGatewayResponse.cursor":               ownCursor,
