@@ -89,6 +89,7 @@ var bounds = []bound{
 	{&pb.CountConnectionsRequest{By: "state"}, ""},
 	{&pb.CountConnectionsRequest{By: "close_reason"}, ""},
 	{&pb.CountConnectionsRequest{By: "remote_ip"}, ""},
+	{&pb.CountConnectionsRequest{By: "handler_instance"}, ""},
 	{&pb.CountConnectionsRequest{By: "labels." + text(63)}, ""},
 	{&pb.CountConnectionsRequest{By: "labels." + text(64)}, "by"},
 	{&pb.CountConnectionsRequest{By: "labels."}, "by"},

@@ -47,6 +47,8 @@ func TestCount(t *testing.T) {
 			Groups: []*pb.ConnectionGroup{{Value: "OPEN", Count: 5}, {Value: "CLOSED", Count: 2}}}},
 		{&pb.CountConnectionsRequest{By: "listener"},
 			&pb.CountConnectionsResponse{Count: 5, Groups: []*pb.ConnectionGroup{{Value: "main", Count: 5}}}},
+		{&pb.CountConnectionsRequest{By: "handler_instance", Filter: `handler_instance == ""`},
+			&pb.CountConnectionsResponse{Count: 5, Groups: []*pb.ConnectionGroup{{Count: 5}}}},
 		{&pb.CountConnectionsRequest{By: "remote_ip"},
 			&pb.CountConnectionsResponse{Count: 5, Groups: []*pb.ConnectionGroup{{Value: "127.0.0.1", Count: 5}}}},
 	} {

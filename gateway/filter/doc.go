@@ -9,44 +9,49 @@
 //
 // # Variables
 //
-//	variable         type       meaning
-//	id               string     node.incarnation.seq, for example "edge-1.19ab0d3f1c2.42"
-//	node             string     name of the node that holds the socket
-//	listener         string     name of the listener that accepted it
-//	remote_address   string     the peer's "ip:port", "[ip]:port" for IPv6; "unix:" and the path for a unix socket
-//	remote_ip        string     the peer's IP address; "" for a unix socket. IPv4 is never in its IPv6 form
-//	remote_port      int        the peer's port; 0 for a unix socket
-//	local_address    string     the gateway's own address of the socket, in the same forms
-//	local_ip         string     its IP address, in the form of remote_ip
-//	local_port       int        its port; 0 for a unix socket
-//	connected_at     timestamp  when it was accepted
-//	last_active_at   timestamp  when a byte was last received or taken by the kernel; at first, connected_at
-//	closed_at        timestamp  when it was closed; timestamp("0001-01-01T00:00:00Z") while it is open
-//	age              duration   from connected_at until now, or until closed_at
-//	idle             duration   from last_active_at until now, or until closed_at
-//	bytes_received   int        bytes read from the peer
-//	bytes_sent       int        bytes that the kernel has taken for the peer
-//	queued_bytes     int        bytes in the send queue
-//	read_paused      bool       whether reading is paused because the send queue went over the high water, or has
-//	                            anything while the queue budget is scarce; not for a receive rate
-//	state            string     "OPEN", "HALF_CLOSED_REMOTE", "HALF_CLOSED_LOCAL", "CLOSING" or "CLOSED"
-//	close_reason     string     "UNSPECIFIED" while it is open; "PEER_CLOSED", "PEER_RESET", "IO_ERROR", "IDLE_TIMEOUT",
-//	                            "SLOW_CONSUMER", "KICKED", "SHUTDOWN", "HANDLER", "HANDLER_PANIC", "BANNED",
-//	                            "FIRST_BYTE_TIMEOUT" or "QUEUE_BUDGET". No connection has a reason of refusals, because
-//	                            a refused one was never admitted: "CONNECTION_LIMIT", "LISTENER_LIMIT", "IP_LIMIT",
-//	                            "ACCEPT_RATE", "IP_ACCEPT_RATE", "DENIED", "PROXY_HEADER", "PROXY_TIMEOUT",
-//	                            "PROXY_UNTRUSTED", "TLS_HANDSHAKE", "TLS_TIMEOUT", "HANDSHAKE_LIMIT"
-//	close_text       string     the operator's words or the error's text about the close; "" when there are none
-//	closed_by        string     the caller that closed it through the control plane; "" otherwise
-//	tls_version      string     for example "TLS 1.3"; "" without TLS. This and the next three come from the gateway's
-//	                            own TLS, or from a trusted balancer's PROXY header
-//	tls_cipher       string     for example "TLS_AES_128_GCM_SHA256"; "" without TLS
-//	tls_protocol     string     the application protocol that was agreed on (ALPN); "" when none was
-//	tls_server_name  string     the server name that the client asked for (SNI); "" when it named none
-//	peer_identity    string     the client's name in its certificate; "" when no certificate was verified
-//	proxy_address    string     the balancer's "ip:port", when remote_address is from a PROXY header; "" otherwise
-//	proxy_ip         string     the balancer's IP address; "" otherwise
-//	labels           map        strings by string, as SetLabels has set them
+//	variable             type       meaning
+//	id                   string     node.incarnation.seq, for example "edge-1.19ab0d3f1c2.42"
+//	node                 string     name of the node that holds the socket
+//	listener             string     name of the listener that accepted it
+//	remote_address       string     the peer's "ip:port", "[ip]:port" for IPv6; "unix:" and the path for a unix socket
+//	remote_ip            string     the peer's IP address; "" for a unix socket. IPv4 is never in its IPv6 form
+//	remote_port          int        the peer's port; 0 for a unix socket
+//	local_address        string     the gateway's own address of the socket, in the same forms
+//	local_ip             string     its IP address, in the form of remote_ip
+//	local_port           int        its port; 0 for a unix socket
+//	connected_at         timestamp  when it was accepted
+//	last_active_at       timestamp  when a byte was last received or taken by the kernel; at first, connected_at
+//	closed_at            timestamp  when it was closed; timestamp("0001-01-01T00:00:00Z") while it is open
+//	age                  duration   from connected_at until now, or until closed_at
+//	idle                 duration   from last_active_at until now, or until closed_at
+//	bytes_received       int        bytes read from the peer
+//	bytes_sent           int        bytes that the kernel has taken for the peer
+//	queued_bytes         int        bytes in the send queue
+//	read_paused          bool       whether reading is paused because the send queue went over the high water, because it
+//	                                has anything while the queue budget is scarce, or because a remote handler has not
+//	                                acknowledged enough; not for a receive rate
+//	state                string     "OPEN", "HALF_CLOSED_REMOTE", "HALF_CLOSED_LOCAL", "CLOSING" or "CLOSED"
+//	close_reason         string     "UNSPECIFIED" while it is open; "PEER_CLOSED", "PEER_RESET", "IO_ERROR",
+//	                                "IDLE_TIMEOUT", "SLOW_CONSUMER", "KICKED", "SHUTDOWN", "HANDLER", "HANDLER_PANIC",
+//	                                "BANNED", "FIRST_BYTE_TIMEOUT", "QUEUE_BUDGET", "FRAME", "HANDLER_UNAVAILABLE",
+//	                                "HANDLER_TIMEOUT" or "HANDLER_FAILED". No connection has a reason of refusals,
+//	                                because a refused one was never admitted: "CONNECTION_LIMIT", "LISTENER_LIMIT",
+//	                                "IP_LIMIT", "ACCEPT_RATE", "IP_ACCEPT_RATE", "DENIED", "PROXY_HEADER",
+//	                                "PROXY_TIMEOUT", "PROXY_UNTRUSTED", "TLS_HANDSHAKE", "TLS_TIMEOUT", "HANDSHAKE_LIMIT"
+//	close_text           string     the operator's words or the error's text about the close; "" when there are none
+//	closed_by            string     the caller that closed it through the control plane; "" otherwise
+//	tls_version          string     for example "TLS 1.3"; "" without TLS. This and the next three come from the
+//	                                gateway's own TLS, or from a trusted balancer's PROXY header
+//	tls_cipher           string     for example "TLS_AES_128_GCM_SHA256"; "" without TLS
+//	tls_protocol         string     the application protocol that was agreed on (ALPN); "" when none was
+//	tls_server_name      string     the server name that the client asked for (SNI); "" when it named none
+//	peer_identity        string     the client's name in its certificate; "" when no certificate was verified
+//	proxy_address        string     the balancer's "ip:port", when remote_address is from a PROXY header; "" otherwise
+//	proxy_ip             string     the balancer's IP address; "" otherwise
+//	handler_instance     string     the instance of a remote handler that owns it; "" while none does, and without one
+//	unacknowledged_bytes int        bytes from the peer that no instance of a remote handler has acknowledged; half a
+//	                                frame is not counted
+//	labels               map        strings by string, as SetLabels has set them
 //
 // state and close_reason have only these values: the names of the contract's enums in capitals, without their prefix. A
 // constant that is none of them is an error where it is compared (==, != or `in` a list) with the variable; functions

@@ -13,7 +13,8 @@ const (
 	reasons = "; expected UNSPECIFIED, PEER_CLOSED, PEER_RESET, IO_ERROR, IDLE_TIMEOUT, SLOW_CONSUMER, KICKED, " +
 		"SHUTDOWN, HANDLER, HANDLER_PANIC, CONNECTION_LIMIT, LISTENER_LIMIT, IP_LIMIT, ACCEPT_RATE, " +
 		"IP_ACCEPT_RATE, DENIED, BANNED, PROXY_HEADER, PROXY_TIMEOUT, PROXY_UNTRUSTED, TLS_HANDSHAKE, " +
-		"TLS_TIMEOUT, HANDSHAKE_LIMIT, FIRST_BYTE_TIMEOUT or QUEUE_BUDGET"
+		"TLS_TIMEOUT, HANDSHAKE_LIMIT, FIRST_BYTE_TIMEOUT, QUEUE_BUDGET, FRAME, " +
+		"HANDLER_UNAVAILABLE, HANDLER_TIMEOUT or HANDLER_FAILED"
 )
 
 // unknownNames are comparisons with a constant that is none of the names, and the error about each.
@@ -109,7 +110,7 @@ func TestEveryName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for variable, count := range map[string]int{"state": 5, "close_reason": 25} {
+	for variable, count := range map[string]int{"state": 5, "close_reason": 29} {
 		e := enums[variable]
 		if len(e.names) != count {
 			t.Errorf("%s has the names %q, want %d", variable, e.names, count)

@@ -10,7 +10,7 @@ func TestCompileError(t *testing.T) {
 	const all = "the variables are id, node, listener, remote_address, remote_ip, remote_port, local_address, local_ip, " +
 		"local_port, connected_at, last_active_at, closed_at, age, idle, bytes_received, bytes_sent, queued_bytes, " +
 		"read_paused, state, close_reason, close_text, closed_by, tls_version, tls_cipher, tls_protocol, tls_server_name, " +
-		"peer_identity, proxy_address, proxy_ip, labels"
+		"peer_identity, proxy_address, proxy_ip, handler_instance, unacknowledged_bytes, labels"
 	tests := []struct{ expr, want string }{
 		// syntax
 		{`foo ==`, `filter "foo ==": 1:7: Syntax error: mismatched input '<EOF>'`},

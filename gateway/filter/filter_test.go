@@ -36,6 +36,9 @@ func open() *event.Connection {
 		Labels:        map[string]string{"room": "7", "tenant": "acme", "empty": ""},
 		State:         event.StateHalfClosedRemote,
 		ReadPaused:    true,
+		Instance:      "pod-1.eu",
+
+		Unacknowledged: 65536,
 	}
 }
 
@@ -59,6 +62,7 @@ func unix() *event.Connection {
 	identity.Peer = nil
 	info.Identity = &identity
 	info.Labels = nil
+	info.Instance, info.Unacknowledged = "", 0
 	return info
 }
 
@@ -127,6 +131,8 @@ var (
 		`tls_server_name.endsWith(".example.org")`,
 		`peer_identity == "spiffe://example.org/device/7"`, `peer_identity.startsWith("spiffe://")`,
 		`proxy_address == "[::ffff:192.0.2.7]:443"`, `proxy_ip == "192.0.2.7"`, `ip_in(proxy_ip, "192.0.2.0/24")`,
+		`handler_instance == "pod-1.eu"`, `handler_instance.startsWith("pod-")`, `unacknowledged_bytes >= 65536`,
+		`unacknowledged_bytes + queued_bytes == 65553`,
 		// labels
 		`labels["room"] == "7"`, `labels.room == "7"`, `labels["none"] == ""`, `labels.none == ""`, `labels[node] == ""`,
 		`"room" in labels`, `!("none" in labels)`, `"empty" in labels`, `has(labels.room)`, `!has(labels.none)`,
@@ -182,6 +188,7 @@ var (
 		`remote_port == 0`, `local_port == 0`,
 		`tls_version == "" && tls_cipher == "" && tls_protocol == "" && tls_server_name == ""`,
 		`peer_identity == "" && proxy_address == "" && proxy_ip == ""`, `!ip_in(proxy_ip, "::/0")`,
+		`handler_instance == "" && unacknowledged_bytes == 0`,
 		`!ip_in(remote_ip, "0.0.0.0/0")`, `!ip_in(remote_ip, "::/0")`,
 		`labels.room == ""`, `!has(labels.room)`, `!("room" in labels)`, `size(labels) == 0`, `labels == {}`,
 		`labels.all(k, false)`,
@@ -197,8 +204,8 @@ var (
 
 func TestMatchCounterBeyondInt(t *testing.T) {
 	info := open()
-	info.BytesReceived = 1 << 63
-	if !compiled(t, `bytes_received == 9223372036854775807`).Match(info) {
+	info.BytesReceived, info.Unacknowledged = 1<<63, 1<<63
+	if !compiled(t, `bytes_received == 9223372036854775807 && unacknowledged_bytes == bytes_received`).Match(info) {
 		t.Error("a counter beyond the range of int is not the largest int")
 	}
 }

@@ -53,6 +53,8 @@ var variables = [...]variable{
 	{"peer_identity", cel.StringType, 1024, func(in *input) ref.Val { return types.String(in.info.Known().Identity) }},
 	{"proxy_address", cel.StringType, 64, func(in *input) ref.Val { return types.String(in.info.ProxyAddr()) }},
 	{"proxy_ip", cel.StringType, 64, func(in *input) ref.Val { return ip(in.info.Known().Proxy) }},
+	{"handler_instance", cel.StringType, 64, func(in *input) ref.Val { return types.String(in.info.Instance) }},
+	{"unacknowledged_bytes", cel.IntType, 0, func(in *input) ref.Val { return count(in.info.Unacknowledged) }},
 	{labelsName, cel.MapType(cel.StringType, cel.StringType), 0, func(in *input) ref.Val { return in.labelMap() }},
 }
 

@@ -31,7 +31,8 @@ the others are counted all the same.
 -o name prints the bare number, or with --by the values.`,
 		Example: `  ctl count
   ctl count --filter 'idle > duration("5m")'
-  ctl count --by labels.room`,
+  ctl count --by labels.room
+  ctl count --by handler_instance`,
 		Args:              app.Exactly(0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              a.RunE(func(cmd *cobra.Command, _ []string) error { return count(cmd.Context(), a, o) }),
@@ -39,10 +40,11 @@ the others are counted all the same.
 	cmd.Flags().StringVar(&o.filter, "filter", "", app.FilterHelp)
 	cmd.Flags().StringVar(&o.state, "state", "live", "which connections: live, closed (the last 10,000) or all")
 	cmd.Flags().StringVar(&o.by, "by", "",
-		"count the connections of each `FIELD` value: listener, state, close_reason, remote_ip or labels.KEY")
+		"count the connections of each `FIELD` value: listener, state, close_reason, remote_ip, handler_instance or "+
+			"labels.KEY")
 	a.RegisterScope(cmd, &o.scope)
 	app.CompleteFlag(cmd, "state", "live", "closed", "all")
-	app.CompleteFlag(cmd, "by", "listener", "state", "close_reason", "remote_ip", "labels.")
+	app.CompleteFlag(cmd, "by", "listener", "state", "close_reason", "remote_ip", "handler_instance", "labels.")
 	app.CompleteFlag(cmd, "filter")
 	return cmd
 }

@@ -311,8 +311,9 @@ type CountConnectionsRequest struct {
 	Filter string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
 	// Live (default), closed, or both.
 	State ListState `protobuf:"varint,2,opt,name=state,proto3,enum=sockgate.v1.ListState" json:"state,omitempty"`
-	// The variable to group by: `listener`, `state`, `close_reason` or `remote_ip`, as filters have them, or `labels.`
-	// and a label's key, for example `labels.room`. Empty means no groups. Anything else is INVALID_ARGUMENT.
+	// The variable to group by: `listener`, `state`, `close_reason`, `remote_ip` or `handler_instance`, as filters have
+	// them, or `labels.` and a label's key, for example `labels.room`. Empty means no groups. Anything else is
+	// INVALID_ARGUMENT.
 	By string `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
 	// The nodes to ask; absent: all.
 	Scope         *Scope `protobuf:"bytes,20,opt,name=scope,proto3" json:"scope,omitempty"`

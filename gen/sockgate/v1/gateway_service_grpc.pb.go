@@ -53,15 +53,14 @@ const (
 // A filter is a CEL expression (https://cel.dev) over one connection that yields a bool; it is at most 4,096 bytes
 // long. Variables: `id`, `node`, `listener`, `remote_address`, `local_address`, `remote_ip`, `local_ip`, `close_text`,
 // `closed_by`, `tls_version`, `tls_cipher`, `tls_protocol`, `tls_server_name`, `peer_identity`, `proxy_address`,
-// `proxy_ip`, `handler_instance` (string; `""` where it is not known); `remote_port`, `local_port`, `bytes_received`, `bytes_sent`,
-// `queued_bytes`,
-// `unacknowledged_bytes` (int); `connected_at`, `last_active_at`, `closed_at` (timestamp); `age`, `idle` (duration);
-// `read_paused` (bool); `state`, `close_reason` (string: the enum's name without its prefix, for example `"OPEN"`;
-// `close_reason` is `"UNSPECIFIED"` while the connection is open); `labels` (map of strings; a label that is not set
-// reads as `""`, and `"room" in labels` or `has(labels.room)` asks whether it is set). `remote_ip` and `local_ip` are
-// `""` and the ports 0 for unix sockets; IPv4 addresses in their IPv6 form read as IPv4 there. `closed_at` is
-// `timestamp("0001-01-01T00:00:00Z")` while the connection is open. `age` and `idle` count until now, or until
-// `closed_at`.
+// `proxy_ip`, `handler_instance` (string; `""` where it is not known); `remote_port`, `local_port`, `bytes_received`,
+// `bytes_sent`, `queued_bytes`, `unacknowledged_bytes` (int); `connected_at`, `last_active_at`, `closed_at`
+// (timestamp); `age`, `idle` (duration); `read_paused` (bool); `state`, `close_reason` (string: the enum's name without
+// its prefix, for example `"OPEN"`; `close_reason` is `"UNSPECIFIED"` while the connection is open); `labels` (map of
+// strings; a label that is not set reads as `""`, and `"room" in labels` or `has(labels.room)` asks whether it is set).
+// `remote_ip` and `local_ip` are `""` and the ports 0 for unix sockets; IPv4 addresses in their IPv6 form read as IPv4
+// there. `closed_at` is `timestamp("0001-01-01T00:00:00Z")` while the connection is open. `age` and `idle` count until
+// now, or until `closed_at`.
 //
 // Functions: those of CEL; those of its strings extension except `format` and `strings.quote`; and one more,
 // `ip_in(ip, network)`. Its network is a CIDR prefix or one address, and the empty ip is in no network. The pattern of
@@ -399,15 +398,14 @@ func (c *gatewayServiceClient) DrainInstance(ctx context.Context, in *DrainInsta
 // A filter is a CEL expression (https://cel.dev) over one connection that yields a bool; it is at most 4,096 bytes
 // long. Variables: `id`, `node`, `listener`, `remote_address`, `local_address`, `remote_ip`, `local_ip`, `close_text`,
 // `closed_by`, `tls_version`, `tls_cipher`, `tls_protocol`, `tls_server_name`, `peer_identity`, `proxy_address`,
-// `proxy_ip`, `handler_instance` (string; `""` where it is not known); `remote_port`, `local_port`, `bytes_received`, `bytes_sent`,
-// `queued_bytes`,
-// `unacknowledged_bytes` (int); `connected_at`, `last_active_at`, `closed_at` (timestamp); `age`, `idle` (duration);
-// `read_paused` (bool); `state`, `close_reason` (string: the enum's name without its prefix, for example `"OPEN"`;
-// `close_reason` is `"UNSPECIFIED"` while the connection is open); `labels` (map of strings; a label that is not set
-// reads as `""`, and `"room" in labels` or `has(labels.room)` asks whether it is set). `remote_ip` and `local_ip` are
-// `""` and the ports 0 for unix sockets; IPv4 addresses in their IPv6 form read as IPv4 there. `closed_at` is
-// `timestamp("0001-01-01T00:00:00Z")` while the connection is open. `age` and `idle` count until now, or until
-// `closed_at`.
+// `proxy_ip`, `handler_instance` (string; `""` where it is not known); `remote_port`, `local_port`, `bytes_received`,
+// `bytes_sent`, `queued_bytes`, `unacknowledged_bytes` (int); `connected_at`, `last_active_at`, `closed_at`
+// (timestamp); `age`, `idle` (duration); `read_paused` (bool); `state`, `close_reason` (string: the enum's name without
+// its prefix, for example `"OPEN"`; `close_reason` is `"UNSPECIFIED"` while the connection is open); `labels` (map of
+// strings; a label that is not set reads as `""`, and `"room" in labels` or `has(labels.room)` asks whether it is set).
+// `remote_ip` and `local_ip` are `""` and the ports 0 for unix sockets; IPv4 addresses in their IPv6 form read as IPv4
+// there. `closed_at` is `timestamp("0001-01-01T00:00:00Z")` while the connection is open. `age` and `idle` count until
+// now, or until `closed_at`.
 //
 // Functions: those of CEL; those of its strings extension except `format` and `strings.quote`; and one more,
 // `ip_in(ip, network)`. Its network is a CIDR prefix or one address, and the empty ip is in no network. The pattern of

@@ -32,6 +32,7 @@ var groupNames = map[string]func(*event.Connection) string{
 		}
 		return i.Remote.Addr().Unmap().String()
 	},
+	"handler_instance": func(i *event.Connection) string { return i.Instance },
 }
 
 // Reader returns the function that reads the named property of a connection; nil for an unknown name.
