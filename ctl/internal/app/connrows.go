@@ -41,7 +41,7 @@ func (r *ConnectionRows) header() []string {
 	}
 	if r.app.Wide() {
 		h = append(h, "LISTENER", "LOCAL", "CONNECTED", "ACTIVE", "CLOSED", "TEXT", "BY", "PAUSED",
-			"IDENTITY", "TLS", "CIPHER", "ALPN", "SNI", "PROXY")
+			"IDENTITY", "TLS", "CIPHER", "ALPN", "SNI", "PROXY", "INSTANCE", "UNACKNOWLEDGED")
 	}
 	return h
 }
@@ -89,7 +89,7 @@ func (r *ConnectionRows) cells(event string, c *pb.Connection) []string {
 		cells = append(cells, c.GetListener(), c.GetLocalAddress(), a.TimeText(c.GetConnectedAt()),
 			a.TimeText(c.GetLastActiveAt()), a.TimeText(c.GetClosedAt()), c.GetCloseText(), c.GetClosedBy(),
 			strconv.FormatBool(c.GetReadPaused()), c.GetPeerIdentity(), c.GetTlsVersion(), c.GetTlsCipher(), c.GetTlsProtocol(),
-			c.GetTlsServerName(), c.GetProxyAddress())
+			c.GetTlsServerName(), c.GetProxyAddress(), c.GetHandlerInstance(), units.HumanBytes(c.GetUnacknowledgedBytes()))
 	}
 	return cells
 }

@@ -70,6 +70,7 @@ func TestPeerIsShown(t *testing.T) {
 			t.Errorf("exit code %d: %s", code, run.stdout)
 		}
 	}
+	c.HandlerInstance, c.UnacknowledgedBytes = "pod-7", 65536
 	g := &fakeGateway{list: pages(c), get: func(*pb.GetConnectionRequest) (*pb.GetConnectionResponse,
 		error) {
 		return &pb.GetConnectionResponse{Connection: c}, nil
@@ -79,10 +80,34 @@ func TestPeerIsShown(t *testing.T) {
 		run.run(strings.Fields(words)...)
 		header, row, _ := strings.Cut(run.stdout.String(), "\n")
 		if !strings.HasSuffix(header,
-			"PAUSED   IDENTITY       TLS       CIPHER                   ALPN   SNI              PROXY") ||
+			"PAUSED   IDENTITY       TLS       CIPHER                   ALPN   SNI              PROXY           INSTANCE   UNACKNOWLEDGED") ||
 			!strings.HasSuffix(row,
-				"false    spiffe://a/b   TLS 1.3   TLS_AES_128_GCM_SHA256   mqtt   gw.example.org   10.0.0.2:4242\n") {
+				"false    spiffe://a/b   TLS 1.3   TLS_AES_128_GCM_SHA256   mqtt   gw.example.org   10.0.0.2:4242   pod-7      64KiB\n") {
 			t.Errorf("ctl %s:\n%s", words, run.stdout)
+		}
+	}
+}
+
+// The instance that owns a connection, and the bytes that it owes, are shown where they explain the event.
+func TestOwnerIsShown(t *testing.T) {
+	open, closed := testConnection("n.1.1"), closedConnection("n.1.1")
+	for _, c := range []*pb.Connection{open, closed} {
+		c.HandlerInstance, c.UnacknowledgedBytes = "pod-7 by=root", 65536
+	}
+	const owner = ` instance="pod-7 by=root" unacknowledged=64KiB`
+	for want, e := range map[string]*pb.Event{
+		"OPEN" + owner: {Type: pb.EventType_EVENT_TYPE_PRESENT, Connection: open},
+		"paused= queued=0B cause=HANDLER" + owner: {Type: pb.EventType_EVENT_TYPE_BACKPRESSURE_ON, Connection: open,
+			Details: &pb.Event_Backpressure{Backpressure: &pb.BackpressureDetails{
+				Cause: pb.BackpressureCause_BACKPRESSURE_CAUSE_HANDLER}}},
+		"HANDLER_FAILED received=1.5KiB sent=20B lifetime= connections=0" + owner + ` text="spam" by=127.0.0.1:1`: {
+			Type: pb.EventType_EVENT_TYPE_CLOSED, Connection: closed, Details: &pb.Event_Closed{
+				Closed: &pb.ClosedDetails{Reason: pb.CloseReason_CLOSE_REASON_HANDLER_FAILED}}},
+	} {
+		e.Time = ago(0)
+		run := against(t, serveEvents(e))
+		if code := run.run("events"); code != app.ExitDone || !strings.HasSuffix(run.stdout.String(), "  "+want+"\n") {
+			t.Errorf("exit code %d: got  %swant %s", code, run.stdout, want)
 		}
 	}
 }

@@ -20,8 +20,10 @@ import (
 func sampleEvents() []*pb.Event {
 	open, closed := testConnection("edge-1.19ab0d3f1c2.42"), closedConnection("edge-1.19ab0d3f1c2.42")
 	listener := &pb.Event_Listener{Listener: &pb.ListenerDetails{Name: "game", Address: "127.0.0.1:8017"}}
-	backpressure := &pb.Event_Backpressure{Backpressure: &pb.BackpressureDetails{Paused: durationpb.New(
-		250 * time.Millisecond), QueuedBytes: 70000}}
+	backpressure := func(cause pb.BackpressureCause) *pb.Event_Backpressure {
+		return &pb.Event_Backpressure{Backpressure: &pb.BackpressureDetails{Paused: durationpb.New(
+			250 * time.Millisecond), QueuedBytes: 70000, Cause: cause}}
+	}
 	drain := &pb.Event_Drain{Drain: &pb.DrainDetails{Deadline: ago(0), Connections: 2,
 		EndedByThemselves: 1, ClosedAtDeadline: 1, Reason: "upgrade"}}
 	member := func(message string, silent time.Duration) *pb.Event_Member {
@@ -40,8 +42,8 @@ func sampleEvents() []*pb.Event {
 		{Connection: open},
 		{Connection: open, Details: &pb.Event_IdleTimeout{IdleTimeout: &pb.IdleTimeoutDetails{
 			Idle: durationpb.New(500 * time.Millisecond), Closing: true}}},
-		{Connection: open, Details: backpressure},
-		{Connection: open, Details: backpressure},
+		{Connection: open, Details: backpressure(pb.BackpressureCause_BACKPRESSURE_CAUSE_SEND_QUEUE)},
+		{Connection: open, Details: backpressure(pb.BackpressureCause_BACKPRESSURE_CAUSE_UNSPECIFIED)},
 		{Details: &pb.Event_Error{Error: &pb.ErrorDetails{
 			Operation: pb.ErrorOperation_ERROR_OPERATION_ACCEPT, Message: "too many open files", Count: 9,
 			Listener: "game"}}},
@@ -73,6 +75,13 @@ func sampleEvents() []*pb.Event {
 			Message: "it said that it\nleaves"}}},
 		{Details: &pb.Event_Member{Member: &pb.NodeDetails{Node: "edge-3", Incarnation: "19ab",
 			Message: "it sent a row of edge-1", Count: 7}}},
+		{Details: &pb.Event_Handler{Handler: &pb.HandlerDetails{Handler: "jt808", Instance: "pod-7", Lane: 3,
+			Actor: "backend", Proof: "token", SourceAddress: "192.0.2.9:5000", Lanes: 2}}},
+		{Details: &pb.Event_Handler{Handler: &pb.HandlerDetails{Handler: "jt808", Instance: "pod-7", Lane: 3,
+			Message: "the program ended the stream", Connections: 40, Moved: 30, Held: 10, Actor: "127.0.0.1:5",
+			Proof: "none", SourceAddress: "127.0.0.1:5"}}},
+		{Connection: open, Details: &pb.Event_Stalled{Stalled: &pb.StalledDetails{Instance: "pod-7",
+			Stalled: durationpb.New(30 * time.Second), UnacknowledgedBytes: 65536, Position: 1234}}},
 	}
 	for i, e := range events {
 		e.Node, e.Incarnation, e.Sequence, e.Time, e.Type = "edge-1", "19ab0d3f1c2", uint64(i+1), timestamppb.New(testNow()),
@@ -92,7 +101,7 @@ const eventLines = `10:31:02.123  LISTENING         -  game 127.0.0.1:8017
 10:31:02.123  DATA              edge-1.19ab0d3f1c2.42  "More Axes\n" received=1.5KiB sent=20B
 10:31:02.123  ENDED             edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  received=1.5KiB
 10:31:02.123  IDLE_TIMEOUT      edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  idle=500ms closing=true
-10:31:02.123  BACKPRESSURE_ON   edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  paused=250ms queued=68.4KiB
+10:31:02.123  BACKPRESSURE_ON   edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  paused=250ms queued=68.4KiB cause=SEND_QUEUE
 10:31:02.123  BACKPRESSURE_OFF  edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  paused=250ms queued=68.4KiB
 10:31:02.123  ERROR             -  ACCEPT "too many open files" listener=game count=9
 10:31:02.123  CLOSED            edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  KICKED received=1.5KiB sent=20B lifetime=3m connections=2 unsent=1B discarded=2B text="spam" by=127.0.0.1:1
@@ -111,6 +120,9 @@ const eventLines = `10:31:02.123  LISTENING         -  game 127.0.0.1:8017
 10:31:02.123  NODE_RECOVERED    -  edge-3.19ab connections=12 version=v1.2.3 silent=12s
 10:31:02.123  NODE_LEFT         -  edge-3.19ab connections=0 "it said that it\nleaves"
 10:31:02.123  NODE_VIOLATION    -  edge-3.19ab connections=0 count=7 "it sent a row of edge-1"
+10:31:02.123  HANDLER_ATTACHED  -  jt808 instance=pod-7 lane=3 lanes=2 by=backend proof=token from=192.0.2.9:5000
+10:31:02.123  HANDLER_DETACHED  -  jt808 instance=pod-7 lane=3 lanes=0 connections=40 moved=30 held=10 by=127.0.0.1:5 "the program ended the stream"
+10:31:02.123  HANDLER_STALLED   edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  instance=pod-7 stalled=30s unacknowledged=64KiB position=1234
 `
 
 func TestEventFormats(t *testing.T) {
@@ -119,7 +131,7 @@ func TestEventFormats(t *testing.T) {
 		t.Fatalf("%d samples for %d types", len(samples), len(events.TypeNames()))
 	}
 	against(t, serveEvents(samples...)).expect(t, 0, eventLines, "", "events")
-	against(t, serveEvents(samples...)).expect(t, 0, strings.Repeat("edge-1.19ab0d3f1c2.42\n", 8), "", "events", "-o",
+	against(t, serveEvents(samples...)).expect(t, 0, strings.Repeat("edge-1.19ab0d3f1c2.42\n", 9), "", "events", "-o",
 		"name")
 	against(t, serveEvents(samples[4])).expect(t, 0, "2026-03-04T10:31:02.123Z  5  IDLE_TIMEOUT      "+
 		"edge-1.19ab0d3f1c2.42  127.0.0.1:50612 -> 127.0.0.1:8017  idle=500ms closing=true\n", "", "events", "-o", "wide")
@@ -191,6 +203,8 @@ func TestCompletion(t *testing.T) {
 	tests := map[string]string{
 		"list --state ":                     all,
 		"kick --filter ":                    ":4\n",
+		"count --by ":                       "listener\nstate\nclose_reason\nremote_ip\nhandler_instance\nlabels.\n:4\n",
+		"events --type handler-d,HANDLER_":  "handler-d,HANDLER_ATTACHED\nhandler-d,HANDLER_DETACHED\nhandler-d,HANDLER_STALLED\n:4\n",
 		"events --type connected,DRAIN_S":   "connected,DRAIN_STARTED\n:4\n",
 		"info -o ":                          "table\nwide\njson\nyaml\nname\n:4\n",
 		"dial --timeout-action ":            "notify\nclose\n:4\n",

@@ -32,7 +32,8 @@ const (
 	openJSON = `{"id":"edge-1.19ab0d3f1c2.42","node":"edge-1","listener":"game","remoteAddress":"127.0.0.1:50612","localAddress":"127.0.0.1:8017",` +
 		`"connectedAt":"2026-03-04T10:27:50.123Z","lastActiveAt":"2026-03-04T10:31:00.623Z","bytesReceived":"1536","bytesSent":"20","queuedBytes":"3145728",` +
 		`"state":"CONNECTION_STATE_OPEN","labels":{"a":"\u001b[31m","room":"7"},"closeReason":"CLOSE_REASON_UNSPECIFIED","closeText":"","closedBy":"","readPaused":false,` +
-		`"tlsVersion":"","tlsCipher":"","tlsProtocol":"","tlsServerName":"","peerIdentity":"","proxyAddress":""}` + "\n"
+		`"tlsVersion":"","tlsCipher":"","tlsProtocol":"","tlsServerName":"","peerIdentity":"","proxyAddress":"",` +
+		`"handlerInstance":"","unacknowledgedBytes":"0"}` + "\n"
 	openTable = `ID                      STATE   REMOTE            AGE     IDLE   RECEIVED   SENT   QUEUED   LABELS
 edge-1.19ab0d3f1c2.42   OPEN    127.0.0.1:50612   3m12s   1.5s   1.5KiB     20B    3MiB     a=\x1b[31m,room=7
 `
@@ -40,8 +41,8 @@ edge-1.19ab0d3f1c2.42   OPEN    127.0.0.1:50612   3m12s   1.5s   1.5KiB     20B 
 edge-1.19ab0d3f1c2.42   OPEN     127.0.0.1:50612   3m12s   1.5s   1.5KiB     20B    3MiB     a=\x1b[31m,room=7   -
 edge-1.19ab0d3f1c2.43   CLOSED   127.0.0.1:50612   3m      -      1.5KiB     20B    3MiB     -                   KICKED
 `
-	closedWide = `ID                      STATE    REMOTE            AGE   IDLE   RECEIVED   SENT   QUEUED   LABELS   REASON   LISTENER   LOCAL            CONNECTED                  ACTIVE                     CLOSED                     TEXT   BY            PAUSED   IDENTITY   TLS   CIPHER   ALPN   SNI   PROXY
-edge-1.19ab0d3f1c2.43   CLOSED   127.0.0.1:50612   3m    -      1.5KiB     20B    3MiB     -        KICKED   game       127.0.0.1:8017   2026-03-04T10:27:50.123Z   2026-03-04T10:31:00.623Z   2026-03-04T10:30:50.123Z   spam   127.0.0.1:1   false    -          -     -        -      -     -
+	closedWide = `ID                      STATE    REMOTE            AGE   IDLE   RECEIVED   SENT   QUEUED   LABELS   REASON   LISTENER   LOCAL            CONNECTED                  ACTIVE                     CLOSED                     TEXT   BY            PAUSED   IDENTITY   TLS   CIPHER   ALPN   SNI   PROXY   INSTANCE   UNACKNOWLEDGED
+edge-1.19ab0d3f1c2.43   CLOSED   127.0.0.1:50612   3m    -      1.5KiB     20B    3MiB     -        KICKED   game       127.0.0.1:8017   2026-03-04T10:27:50.123Z   2026-03-04T10:31:00.623Z   2026-03-04T10:30:50.123Z   spam   127.0.0.1:1   false    -          -     -        -      -     -       -          0B
 `
 	openYAML = `---
 id: edge-1.19ab0d3f1c2.42
@@ -68,6 +69,8 @@ tlsProtocol: ""
 tlsServerName: ""
 peerIdentity: ""
 proxyAddress: ""
+handlerInstance: ""
+unacknowledgedBytes: "0"
 `
 )
 

@@ -68,7 +68,7 @@ func (p *Printer) details(e *pb.Event) []string {
 	case pb.EventType_EVENT_TYPE_CONNECTED:
 		return []string{route(c), fmt.Sprintf("connections=%d", e.GetConnected().GetConnections()) + peerText(c)}
 	case pb.EventType_EVENT_TYPE_PRESENT:
-		return []string{route(c), app.StateText(c.GetState()) + peerText(c)}
+		return []string{route(c), app.StateText(c.GetState()) + peerText(c) + ownerText(c)}
 	case pb.EventType_EVENT_TYPE_ENDED:
 		return []string{route(c), "received=" + units.HumanBytes(c.GetBytesReceived())}
 	case pb.EventType_EVENT_TYPE_DATA:
@@ -99,8 +99,7 @@ func otherDetails(a *app.App, e *pb.Event) string {
 	case *pb.Event_IdleTimeout:
 		return fmt.Sprintf("idle=%s closing=%t", units.DurationText(d.IdleTimeout.GetIdle()), d.IdleTimeout.GetClosing())
 	case *pb.Event_Backpressure:
-		return fmt.Sprintf("paused=%s queued=%s", units.DurationText(d.Backpressure.GetPaused()),
-			units.HumanBytes(d.Backpressure.GetQueuedBytes()))
+		return pauseText(d.Backpressure) + ownerText(e.GetConnection())
 	case *pb.Event_Error:
 		return errorText(d.Error)
 	case *pb.Event_Refused:
@@ -111,6 +110,10 @@ func otherDetails(a *app.App, e *pb.Event) string {
 		return snapshotText(d.SnapshotComplete)
 	case *pb.Event_Member:
 		return memberText(d.Member)
+	case *pb.Event_Handler:
+		return laneText(a, d.Handler)
+	case *pb.Event_Stalled:
+		return stalledText(d.Stalled)
 	default:
 		return ""
 	}
@@ -177,6 +180,7 @@ func closedText(c *pb.Connection, d *pb.ClosedDetails) string {
 	if d.GetDiscardedBytes() > 0 {
 		text += " discarded=" + units.HumanBytes(d.GetDiscardedBytes())
 	}
+	text += ownerText(c)
 	if c.GetCloseText() != "" {
 		text += " text=" + strconv.Quote(c.GetCloseText())
 	}
@@ -232,7 +236,7 @@ func drainText(a *app.App, d *pb.DrainDetails) string {
 
 // controlText is the audit line of a verb: the caller, the targets, the changes and the outcomes.
 func controlText(a *app.App, d *pb.ControlDetails) string {
-	text := app.Clean(d.GetVerb()) + actorText(a, d)
+	text := app.Clean(d.GetVerb()) + actorText(a, d, d.GetRole())
 	if d.GetFilter() != "" {
 		text += " filter=" + strconv.Quote(d.GetFilter())
 	}
@@ -291,19 +295,27 @@ func answersText(answers map[string]string) string {
 
 // actsOnConnections reports whether a verb's targets are connections, so that "matched=0" is worth a word.
 func actsOnConnections(verb string) bool {
-	return verb != "UpdateLimits" && verb != "AddBan" && verb != "RemoveBan" && verb != "ForgetNode"
+	return verb != "UpdateLimits" && verb != "AddBan" && verb != "RemoveBan" && verb != "ForgetNode" &&
+		verb != "DrainInstance"
+}
+
+// actor is a caller as the details of an event have it.
+type actor interface {
+	GetActor() string
+	GetProof() string
+	GetSourceAddress() string
 }
 
 // actorText names the caller, with a space in front. For a caller without proof that is its address alone, unless the
 // output is wide.
-func actorText(a *app.App, d *pb.ControlDetails) string {
+func actorText(a *app.App, d actor, role string) string {
 	text := " by=" + app.Word(d.GetActor())
 	if d.GetProof() == "" || d.GetProof() == "none" && !a.Wide() {
 		return text
 	}
 	text += " proof=" + app.Clean(d.GetProof())
-	if d.GetRole() != "" {
-		text += " role=" + app.Clean(d.GetRole())
+	if role != "" {
+		text += " role=" + app.Clean(role)
 	}
 	if d.GetSourceAddress() != "" {
 		text += " from=" + app.Clean(d.GetSourceAddress())
@@ -338,7 +350,8 @@ func typeColor(t pb.EventType) string {
 	switch t {
 	case pb.EventType_EVENT_TYPE_CONNECTED, pb.EventType_EVENT_TYPE_PRESENT,
 		pb.EventType_EVENT_TYPE_LISTENING,
-		pb.EventType_EVENT_TYPE_NODE_JOINED, pb.EventType_EVENT_TYPE_NODE_RECOVERED:
+		pb.EventType_EVENT_TYPE_NODE_JOINED, pb.EventType_EVENT_TYPE_NODE_RECOVERED,
+		pb.EventType_EVENT_TYPE_HANDLER_ATTACHED:
 		return "32"
 	case pb.EventType_EVENT_TYPE_ERROR, pb.EventType_EVENT_TYPE_GAP,
 		pb.EventType_EVENT_TYPE_NODE_UNREACHABLE, pb.EventType_EVENT_TYPE_NODE_VIOLATION:
@@ -347,7 +360,8 @@ func typeColor(t pb.EventType) string {
 		pb.EventType_EVENT_TYPE_BACKPRESSURE_ON,
 		pb.EventType_EVENT_TYPE_DRAIN_STARTED, pb.EventType_EVENT_TYPE_DRAIN_PROGRESS,
 		pb.EventType_EVENT_TYPE_NODE_SUSPECT,
-		pb.EventType_EVENT_TYPE_NODE_LEFT:
+		pb.EventType_EVENT_TYPE_NODE_LEFT,
+		pb.EventType_EVENT_TYPE_HANDLER_DETACHED, pb.EventType_EVENT_TYPE_HANDLER_STALLED:
 		return "33"
 	default:
 		return "36"
