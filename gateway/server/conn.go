@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/frame"
 	"github.com/sockgate/sockgate/gateway/server/internal/framing"
 	"github.com/sockgate/sockgate/gateway/server/internal/pause"
 	"github.com/sockgate/sockgate/gateway/server/internal/silence"
@@ -241,3 +242,9 @@ func (s *Server) at(m moment) time.Time { return s.clock.At(m) }
 
 // since returns the time since a moment.
 func (s *Server) since(m moment) time.Duration { return time.Duration(s.now() - m) }
+
+// Seq returns the last part of the connection's ID: its number in the life of the server, from 1.
+func (c *Conn) Seq() uint64 { return c.identity.Seq }
+
+// Framed reports whether the connection's listener cuts what it receives into frames.
+func (c *Conn) Framed() bool { return c.owner.config.Frame != (frame.Format{}) }
