@@ -276,3 +276,13 @@ func (o *owed) Free() {
 		o.paid()
 	}
 }
+
+// Carry notes that the call carries traffic of the data plane, until end: the bytes of its connection are not handled in
+// turns meanwhile, as the bytes of sockets are not.
+func (c *Call) Carry() (end func()) {
+	if c == nil {
+		return func() {}
+	}
+	c.conn.lanes.Add(1)
+	return func() { c.conn.lanes.Add(-1) }
+}

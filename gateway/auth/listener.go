@@ -42,7 +42,8 @@ type boundedConn struct {
 	trusted  atomic.Bool  // it has an identity's place
 	heard    atomic.Int64 // unix nanoseconds at which its client's last bytes were handled; unheard while they wait
 	debts    debts
-	work     *turn.Work // what its bytes make the gateway do
+	lanes    atomic.Int32 // calls that carry the data plane: its bytes are not handled in turns while there are some
+	work     *turn.Work   // what its bytes make the gateway do
 
 	// The listener's mu guards the rest.
 	calls  int // under way
@@ -91,8 +92,11 @@ func (c *boundedConn) send(p []byte) (int, error) {
 }
 
 // Read reads in a turn of the client, which lasts until the next Read: TLS and gRPC handle what was read in the same
-// goroutine. It notes that the client has spoken.
+// goroutine. It notes that the client has spoken. A connection that carries the data plane does not wait for turns.
 func (c *boundedConn) Read(p []byte) (int, error) {
+	if c.lanes.Load() > 0 {
+		return c.Conn.Read(p)
+	}
 	c.work.End()
 	n, err := c.Conn.Read(p)
 	if n > 0 {

@@ -23,7 +23,7 @@ func (s *Service) budgets(info *server.GatewayInfo, c auth.Caller) []*pb.Budget 
 		Held: int64(info.Totals.QueuedBytes)},
 		budget("event_streams", s.streams.Usage(holders)), s.processor(holders)}
 	if s.memory != nil {
-		all = append(all, budget("calls", s.memory.Usage(holders)))
+		all = append(all, budget("calls", s.memory.Usage(holders)), budget("lanes", s.lanes.Usage(holders)))
 	}
 	if l := s.listener.Load(); l != nil {
 		all = append(all, budget("control_connections", l.Usage(holders)))

@@ -16,6 +16,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/filter"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
+	"github.com/sockgate/sockgate/gateway/lane"
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
@@ -54,6 +55,11 @@ func classify(err error) problem {
 		noBan     *server.BanNotFoundError
 		streams   *tooManyStreamsError
 		unknown   *unknownNodeError
+		hello     *lane.HelloError
+		command   *lane.CommandError
+		handler   *lane.UnknownHandlerError
+		lanes     *lane.TooManyLanesError
+		cause     *lane.Cause
 		foreign   reasoned
 	)
 	switch {
@@ -104,6 +110,19 @@ func classify(err error) problem {
 		return problem{code: codes.InvalidArgument, reason: contract.ReasonRequestIDReused, field: "request_id"}
 	case errors.Is(err, server.ErrTooManyRequests):
 		return problem{code: codes.ResourceExhausted, reason: contract.ReasonTooManyRequestIDs, retry: time.Minute}
+	case errors.As(err, &hello):
+		return problem{code: codes.InvalidArgument, reason: contract.ReasonInvalidHello, field: "hello"}
+	case errors.As(err, &command):
+		return problem{code: codes.InvalidArgument, reason: contract.ReasonInvalidCommand, field: "commands"}
+	case errors.As(err, &handler):
+		return problem{code: codes.NotFound, reason: contract.ReasonUnknownHandler}
+	case errors.As(err, &lanes):
+		return problem{code: codes.ResourceExhausted, reason: contract.ReasonTooManyLanes, retry: time.Second}
+	case errors.As(err, &cause):
+		if cause.Frozen {
+			return problem{code: codes.DeadlineExceeded, reason: contract.ReasonInstanceFrozen}
+		}
+		return problem{code: codes.Unavailable, reason: contract.ReasonGatewayEnded}
 	case errors.As(err, &streams):
 		return problem{code: codes.ResourceExhausted, reason: contract.ReasonTooManyStreams, retry: 5 * time.Second}
 	case errors.Is(err, context.DeadlineExceeded):

@@ -41,6 +41,7 @@ func NewLocal(g Gateway, c Config) *Local {
 	l.memory = share.New(c.MemoryBudget, c.MemoryBudget/adminPart)
 	l.guard = auth.NewGuard(&l.config.Auth, auth.NewAccessTable(services()), c.CallsPerIdentity, l.memory, l.digest)
 	l.denials, l.most = l.guard.Denials, c.StreamsPerIdentity
+	l.handlers, l.lanes = c.Handlers, share.New(c.MemoryBudget, c.MemoryBudget/adminPart)
 	return l
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/internal/turn"
+	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
 // decodedCost is how many times the size of a message its decoded form may take, beyond payloads; see records.
@@ -29,6 +30,9 @@ type heldStream struct {
 func (l *Local) holdMemory(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo,
 	handler grpc.StreamHandler) error {
 	ctx := stream.Context()
+	if info.FullMethod == pb.HandlerService_Attach_FullMethodName {
+		return handler(service, stream) // a lane has memory of its own
+	}
 	return handler(service, &heldStream{ServerStream: stream, call: auth.CallOf(ctx), work: turn.Of(ctx),
 		two: info.IsClientStream})
 }

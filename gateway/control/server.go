@@ -19,6 +19,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/auth"
 	_ "github.com/sockgate/sockgate/gateway/internal/unread" // bounds what gRPC queues
+	"github.com/sockgate/sockgate/gateway/lane"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -88,12 +89,18 @@ type Config struct {
 	CallsPerIdentity int
 	// StreamsPerIdentity is the most event streams of one identity. Default 100.
 	StreamsPerIdentity int
+	// Handlers are the remote handlers of the gateway's listeners, which programs attach to. The caller starts and stops
+	// the table. Lanes may hold as much memory as MemoryBudget besides that of calls: each holds 1.5 MiB. Default: none.
+	Handlers *lane.Table
 }
 
 // withDefaults returns the configuration with every default filled in.
 func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
+	}
+	if c.Handlers == nil {
+		c.Handlers = lane.NewTable()
 	}
 	c.MemoryBudget = cmp.Or(c.MemoryBudget, defaultMemoryBudget)
 	c.DrainTimeout = cmp.Or(c.DrainTimeout, 30*time.Second)
@@ -114,6 +121,7 @@ type Server struct {
 	stop     context.CancelFunc
 	config   Config
 	local    *Local
+	lanes    *handlers
 
 	mu       sync.Mutex
 	listener *auth.Listener // the listener of Serve
@@ -154,13 +162,25 @@ func newServer(local *Local, answers pb.GatewayServiceServer, scope scopeCheck) 
 	)
 	s.grpc = grpc.NewServer(append(options, grpc.ChainStreamInterceptor(s.endWatch))...)
 	local.methods = sync.OnceValue(func() map[string]struct{} { return methodsOf(s.grpc) }) // Serve comes after the last
-	register(registrar{s.grpc, scope}, answers, s.health)
+	s.lanes = newHandlers(local)
+	register(registrar{s.grpc, scope}, answers, s.lanes, s.health)
 	s.health.SetServingStatus(pb.GatewayService_ServiceDesc.ServiceName, healthpb.HealthCheckResponse_SERVING)
+	c.Handlers.Watch(s.showHandler)
 	return s
 }
 
-func register(r registrar, answers pb.GatewayServiceServer, h healthpb.HealthServer) {
+// showHandler makes health tell whether a remote handler has an instance, under the handler's name in listeners.
+func (s *Server) showHandler(name string, attached bool) {
+	status := healthpb.HealthCheckResponse_NOT_SERVING
+	if attached {
+		status = healthpb.HealthCheckResponse_SERVING
+	}
+	s.health.SetServingStatus("remote:"+name, status)
+}
+
+func register(r registrar, answers pb.GatewayServiceServer, lanes pb.HandlerServiceServer, h healthpb.HealthServer) {
 	pb.RegisterGatewayServiceServer(r, answers)
+	r.Server.RegisterService(&pb.HandlerService_ServiceDesc, lanes) // lanes check what they receive by themselves
 	healthpb.RegisterHealthServer(r, h)
 	reflection.Register(r)
 }
@@ -169,7 +189,8 @@ func register(r registrar, answers pb.GatewayServiceServer, h healthpb.HealthSer
 func services() map[string]grpc.ServiceInfo {
 	never := grpc.NewServer() // it only describes its services
 	defer never.Stop()
-	register(registrar{never, nil}, pb.UnimplementedGatewayServiceServer{}, health.NewServer())
+	register(registrar{never, nil}, pb.UnimplementedGatewayServiceServer{}, pb.UnimplementedHandlerServiceServer{},
+		health.NewServer())
 	return never.GetServiceInfo()
 }
 

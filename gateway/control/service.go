@@ -18,6 +18,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/internal/share"
 	"github.com/sockgate/sockgate/gateway/internal/turn"
 	"github.com/sockgate/sockgate/gateway/internal/wire"
+	"github.com/sockgate/sockgate/gateway/lane"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -34,6 +35,9 @@ type Service struct {
 	streams *share.Pool   // of places for event streams
 	turns   *turn.Turns
 	memory  *share.Pool // for calls; nil: no bound
+	lanes   *share.Pool // memory for lanes; nil: none
+	// remote handlers; nil: none
+	handlers *lane.Table
 	// of the control plane's connections, once it serves
 	listener atomic.Pointer[auth.Listener]
 	feeds    feed.Feeds
@@ -47,7 +51,7 @@ func turnSlots() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 // newService returns the service of a gateway. drainTimeout is the grace period of a Shutdown that names none.
 func newService(g Gateway, drainTimeout time.Duration) *Service {
 	return &Service{gateway: g, drain: drainTimeout, most: defaultIdentityStreams,
-		streams: share.New(maxEventStreams, maxEventStreams/adminPart), turns: turn.New(turnSlots()),
+		handlers: lane.NewTable(), streams: share.New(maxEventStreams, maxEventStreams/adminPart), turns: turn.New(turnSlots()),
 		rows: sync.Pool{New: func() any { return new([]server.Connection) }}}
 }
 

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sockgate/sockgate/gateway/internal/contract"
+	"github.com/sockgate/sockgate/gateway/lane"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -60,6 +61,10 @@ func validateOne(request any) error {
 		return validateBanTarget(r.GetTarget(), r.GetIdentity())
 	case *pb.ForgetNodeRequest:
 		return nodeName("node", r.GetNode())
+	case *pb.ListInstancesRequest:
+		return size("handler", len(r.GetHandler()), 0, lane.MaxHandler)
+	case *pb.DrainInstanceRequest:
+		return validateDrainInstance(r)
 	case *pb.GetGatewayRequest, *pb.GetLimitsRequest, *pb.ListNodesRequest: // they have a scope at most
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/sockgate/sockgate/gateway/control"
+	"github.com/sockgate/sockgate/gateway/lane"
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
@@ -28,6 +29,7 @@ type gateway struct {
 	server       *server.Server
 	control      *control.Server
 	certificates certificates
+	handlers     *lane.Table // the remote handlers of the listeners
 	auth         controlAuth
 	membership   *membership // nil: it runs alone
 	log          hclog.Logger
@@ -36,9 +38,10 @@ type gateway struct {
 // runGateway starts everything and blocks until it has ended. It leaves no goroutine running, except after a second
 // signal; the process must exit at once then.
 func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) (err error) {
-	g := &gateway{log: log, certificates: certificates{log: log.Named("tls")}}
+	g := &gateway{log: log, certificates: certificates{log: log.Named("tls")}, handlers: lane.NewTable()}
 	defer g.certificates.close()
 	s.limits.memory = limitMemory(p)
+	s.remotes = g.handlers
 	config, err := s.config(&g.certificates, log)
 	if err != nil {
 		return usageError{err}
@@ -49,7 +52,7 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) 
 	defer g.auth.close()
 	controlConfig, err := g.auth.config(control.Config{DrainTimeout: s.drainTimeout,
 		MaxConnections: cmp.Or(controlDescriptors(), controlConnections),
-		MemoryBudget:   int64(s.control.memory), Logger: log.Named("control")})
+		MemoryBudget:   int64(s.control.memory), Handlers: g.handlers, Logger: log.Named("control")})
 	if err != nil {
 		return usageError{err}
 	}
@@ -78,6 +81,7 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) 
 		return err
 	}
 	g.announce(controlListener, controlConfig.MaxConnections)
+	g.handlers.Start(g.server)
 	g.log.Info("memory limit", "limit", s.limits.memory.String(), "from", s.limits.memory.from)
 	return g.run(ctx, controlListener, p)
 }
@@ -164,10 +168,11 @@ func (g *gateway) serveControl(l net.Listener, failed chan<- error, drain contex
 	failed <- err
 }
 
-// serveConnections serves the data plane until it has drained. Then it closes the event log, which ends streams after
-// their last event. It stops the control plane, and leaves the fleet last.
+// serveConnections serves the data plane until it has drained. Then it ends the lanes of remote handlers, and closes the
+// event log, which ends streams after their last event. It stops the control plane, and leaves the fleet last.
 func (g *gateway) serveConnections(ctx context.Context, ended chan<- error) {
 	err := g.server.Serve(ctx)
+	g.handlers.Stop()
 	g.server.Log().Close()
 	stop, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()

@@ -2,11 +2,10 @@ package daemon
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
-	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/handler"
+	"github.com/sockgate/sockgate/gateway/lane"
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
@@ -25,47 +24,34 @@ func checkHandler(text string) error {
 		return nil
 	case !remote:
 		return errors.New("expected echo, sink or remote:NAME")
-	case !event.ValidNode(name): // the names of handlers have the form of nodes' names
+	case !lane.ValidName(name):
 		return errors.New("expected remote: and a name of 1 to 32 of a-z, 0-9 and -")
 	}
 	return nil
 }
 
-// remotes returns the server's handler for the programs that attach under a name. It is asked once for each name.
-type remotes func(name string) (server.Handler, error)
-
-// noRemotes are the remotes of a gateway that no program can attach to.
-func noRemotes(name string) (server.Handler, error) {
-	return nil, fmt.Errorf("handler %s%s: no program can attach to this gateway; expected echo or sink", remoteWord, name)
-}
-
 // handlerSet makes the handlers of the listeners. Listeners with the same words share a handler.
 type handlerSet struct {
 	greeting, echoPrefix string
-	remotes              remotes
+	remotes              *lane.Table
 	made                 map[string]server.Handler
 }
 
 // of returns the handler of words that checkHandler has accepted.
-func (h *handlerSet) of(text string) (server.Handler, error) {
-	if known := h.made[text]; known != nil {
-		return known, nil
+func (h *handlerSet) of(text string) server.Handler {
+	if h.made[text] == nil {
+		h.made[text] = h.newHandler(text)
 	}
-	made, err := h.newHandler(text)
-	if err != nil {
-		return nil, err
-	}
-	h.made[text] = made
-	return made, nil
+	return h.made[text]
 }
 
-func (h *handlerSet) newHandler(text string) (server.Handler, error) {
+func (h *handlerSet) newHandler(text string) server.Handler {
 	name, remote := strings.CutPrefix(text, remoteWord)
 	switch {
 	case remote:
-		return h.remotes(name)
+		return h.remotes.Handler(name)
 	case text == sinkWord:
-		return handler.Sink{Greeting: []byte(h.greeting)}, nil
+		return handler.Sink{Greeting: []byte(h.greeting)}
 	}
-	return handler.Echo{Greeting: []byte(h.greeting), Prefix: []byte(h.echoPrefix)}, nil
+	return handler.Echo{Greeting: []byte(h.greeting), Prefix: []byte(h.echoPrefix)}
 }

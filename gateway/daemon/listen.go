@@ -30,9 +30,7 @@ func (l *listenerSettings) name() string { return cmp.Or(l.Name, l.Address) }
 func (l *listenerSettings) config(held *certificates, handlers *handlerSet) (c server.ListenerConfig, err error) {
 	c = l.ListenerConfig
 	c.Name = l.name()
-	if c.Handler, err = handlers.of(l.handler); err != nil {
-		return c, err
-	}
+	c.Handler = handlers.of(l.handler)
 	if l.files != nil {
 		c.TLS, err = held.open(*l.files)
 	}

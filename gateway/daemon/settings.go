@@ -13,6 +13,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/handler"
+	"github.com/sockgate/sockgate/gateway/lane"
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
@@ -24,7 +25,7 @@ type settings struct {
 	tls          tlsFlags
 	proxy        proxyFlags
 	handler      string
-	remotes      remotes // nil: noRemotes
+	remotes      *lane.Table
 	greeting     string
 	echoPrefix   string
 	limits       limitFlags
@@ -219,9 +220,6 @@ func (s *settings) config(held *certificates, log hclog.Logger) (server.Config, 
 func (s *settings) listenerConfigs(held *certificates) (all []server.ListenerConfig, err error) {
 	handlers := handlerSet{greeting: s.greeting, echoPrefix: s.echoPrefix, remotes: s.remotes,
 		made: make(map[string]server.Handler)}
-	if handlers.remotes == nil {
-		handlers.remotes = noRemotes
-	}
 	for i := range s.listeners {
 		c, err := s.listeners[i].config(held, &handlers)
 		if err != nil {

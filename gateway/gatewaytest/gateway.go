@@ -25,6 +25,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/control"
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/handler"
+	"github.com/sockgate/sockgate/gateway/lane"
 	"github.com/sockgate/sockgate/gateway/server"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -37,9 +38,10 @@ type Gateway struct {
 	Conn    *grpc.ClientConn        // the connection under Client, for other services, for example health
 	Server  *server.Server          // the gateway's data plane, for calls that need no control plane
 
-	control *control.Server
-	serving sync.WaitGroup
-	stop    sync.Once
+	control  *control.Server
+	handlers *lane.Table // nil: none
+	serving  sync.WaitGroup
+	stop     sync.Once
 }
 
 // Option changes the configuration before the gateway starts. Options run in order, on a configuration with node
@@ -57,7 +59,7 @@ func Start(t testing.TB, options ...Option) *Gateway {
 
 // StartControl is Start with a configuration of the control plane, for example with TLS or tokens, and with the
 // credentials of Client. Start uses the zero control.Config. The DrainTimeout of control.Config is always replaced by
-// the gateway's.
+// the gateway's. Its Handlers are started and stopped with the gateway; an option gives them to listeners.
 func StartControl(t testing.TB, c control.Config, client credentials.TransportCredentials, options ...Option) *Gateway {
 	t.Helper()
 	g := &Gateway{}
@@ -105,9 +107,15 @@ func (g *Gateway) start(config server.Config, c control.Config, client credentia
 	g.Client = pb.NewGatewayServiceClient(g.Conn)
 	c.DrainTimeout = info.Config.DrainTimeout
 	g.control = control.New(g.Server, c)
+	if g.handlers = c.Handlers; g.handlers != nil {
+		g.handlers.Start(g.Server)
+	}
 	g.serving.Go(func() { _ = g.control.Serve(listener) }) // fails only because it was stopped
 	g.serving.Go(func() {
 		_ = g.Server.Serve(context.Background()) // always nil for a server that listens
+		if g.handlers != nil {
+			g.handlers.Stop()
+		}
 		g.Server.Log().Close()
 	})
 	return g.awaitListening()

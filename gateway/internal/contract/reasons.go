@@ -32,6 +32,13 @@ const (
 	ReasonTooManyBans         = "TOO_MANY_BANS"
 	ReasonBanNotFound         = "BAN_NOT_FOUND"
 	ReasonInvalidTarget       = "INVALID_TARGET"
+	ReasonInvalidHello        = "INVALID_HELLO"
+	ReasonInvalidCommand      = "INVALID_COMMAND"
+	ReasonUnknownHandler      = "UNKNOWN_HANDLER"
+	ReasonUnknownInstance     = "UNKNOWN_INSTANCE"
+	ReasonTooManyLanes        = "TOO_MANY_LANES"
+	ReasonInstanceFrozen      = "INSTANCE_FROZEN"
+	ReasonGatewayEnded        = "GATEWAY_ENDED"
 
 	ReasonUnknownNode     = "UNKNOWN_NODE"     // INVALID_ARGUMENT in a scope; NOT_FOUND for ForgetNode and GetConnection
 	ReasonNodeRequired    = "NODE_REQUIRED"    // INVALID_ARGUMENT: Shutdown must name one node

@@ -58,14 +58,15 @@ const (
 //
 // PERMISSION_DENIED: the caller may not attach under this name (ROLE_REQUIRED).
 //
-// RESOURCE_EXHAUSTED: the handler has 1,024 lanes (TOO_MANY_LANES).
+// RESOURCE_EXHAUSTED: the handler has 1,024 lanes (TOO_MANY_LANES), or the lanes of all callers take all of the memory
+// for lanes (OVER_BUDGET).
 //
 // DEADLINE_EXCEEDED: the instance owed acknowledgements and said nothing for 10 s (INSTANCE_FROZEN). Its connections
 // have moved; no later command of the lane is carried out.
 //
-// ABORTED: another lane drained this one by force, or the lane's drain is over (LANE_DRAINED).
+// UNAVAILABLE: the gateway has ended (GATEWAY_ENDED).
 //
-// UNAVAILABLE: the gateway has ended.
+// OK: the lane's drain is over, or the program ended its side of the stream.
 type HandlerServiceClient interface {
 	// Attach opens a lane. The first request has hello, and the first response has welcome. The lane ends when either
 	// side ends the stream; its connections then move to other lanes at once.
@@ -129,14 +130,15 @@ type HandlerService_AttachClient = grpc.BidiStreamingClient[AttachRequest, Attac
 //
 // PERMISSION_DENIED: the caller may not attach under this name (ROLE_REQUIRED).
 //
-// RESOURCE_EXHAUSTED: the handler has 1,024 lanes (TOO_MANY_LANES).
+// RESOURCE_EXHAUSTED: the handler has 1,024 lanes (TOO_MANY_LANES), or the lanes of all callers take all of the memory
+// for lanes (OVER_BUDGET).
 //
 // DEADLINE_EXCEEDED: the instance owed acknowledgements and said nothing for 10 s (INSTANCE_FROZEN). Its connections
 // have moved; no later command of the lane is carried out.
 //
-// ABORTED: another lane drained this one by force, or the lane's drain is over (LANE_DRAINED).
+// UNAVAILABLE: the gateway has ended (GATEWAY_ENDED).
 //
-// UNAVAILABLE: the gateway has ended.
+// OK: the lane's drain is over, or the program ended its side of the stream.
 type HandlerServiceServer interface {
 	// Attach opens a lane. The first request has hello, and the first response has welcome. The lane ends when either
 	// side ends the stream; its connections then move to other lanes at once.
