@@ -90,7 +90,8 @@ func gatewayInfo(g *server.GatewayInfo) *pb.GetGatewayResponse {
 	for _, l := range g.Listeners {
 		response.Listeners = append(response.Listeners, &pb.Listener{Name: l.Name, Address: l.Address,
 			Handler: l.Handler, Open: l.Open,
-			Connections: uint64(l.Connections), Tls: l.TLS, ClientAuth: l.ClientAuth, ProxyProtocol: l.Proxy})
+			Connections: uint64(l.Connections), Tls: l.TLS, ClientAuth: l.ClientAuth, ProxyProtocol: l.Proxy,
+			Framing: l.Framing, MaxFrameBytes: uint64(l.MaxFrame)})
 	}
 	return response
 }
@@ -105,22 +106,25 @@ func byReason(counts map[server.CloseReason]uint64) map[string]uint64 {
 
 func totals(t *server.Totals) *pb.Totals {
 	return &pb.Totals{
-		Connections:    uint64(t.Connections),
-		Accepted:       t.Accepted,
-		Refused:        t.Refused,
-		AcceptErrors:   t.AcceptErrors,
-		Closed:         byReason(t.Closed),
-		BytesReceived:  t.BytesReceived,
-		BytesSent:      t.BytesSent,
-		BytesUnsent:    t.BytesUnsent,
-		BytesDiscarded: t.BytesDiscarded,
-		SendsDropped:   t.SendsDropped,
-		ReadPauses:     t.ReadPauses,
-		EventStreams:   t.EventStreams,
-		EventsMissed:   t.EventsMissed,
-		Refusals:       byReason(t.Refusals),
-		Pending:        uint64(t.Pending),
-		QueuedBytes:    t.QueuedBytes,
-		RatePauses:     t.RatePauses,
+		Connections:         uint64(t.Connections),
+		Accepted:            t.Accepted,
+		Refused:             t.Refused,
+		AcceptErrors:        t.AcceptErrors,
+		Closed:              byReason(t.Closed),
+		BytesReceived:       t.BytesReceived,
+		BytesSent:           t.BytesSent,
+		BytesUnsent:         t.BytesUnsent,
+		BytesDiscarded:      t.BytesDiscarded,
+		SendsDropped:        t.SendsDropped,
+		ReadPauses:          t.ReadPauses,
+		EventStreams:        t.EventStreams,
+		EventsMissed:        t.EventsMissed,
+		Refusals:            byReason(t.Refusals),
+		Pending:             uint64(t.Pending),
+		QueuedBytes:         t.QueuedBytes,
+		RatePauses:          t.RatePauses,
+		HandlerPauses:       t.HandlerPauses,
+		Held:                t.Held,
+		UnacknowledgedBytes: t.UnacknowledgedBytes,
 	}
 }

@@ -22,7 +22,8 @@ const (
 // frameWord begins the word with a format.
 const frameWord = "frame="
 
-// framing says how the received bytes of a listener are cut into frames. The zero value leaves them as they are read.
+// framing is how the received bytes of a listener are cut into frames, in the fields of server.ListenerConfig. The zero
+// value leaves them as they are read.
 type framing struct {
 	Frame        frame.Format
 	MaxFrame     int           // bytes of a frame

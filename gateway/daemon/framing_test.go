@@ -41,7 +41,7 @@ func TestFrameWords(t *testing.T) {
 		"frame=line max-frame=16MiB frame-timeout=1h":  {"line", 16 << 20, time.Hour},
 		"frame=fixed:16777216 max-frame=16MiB":         {"fixed:16777216", 16 << 20, timeout},
 	} {
-		f := parsed(t, ":1 "+words).framing
+		f := parsed(t, ":1 "+words)
 		if f.Frame.String() != want.format || f.MaxFrame != want.most || f.FrameTimeout != want.timeout {
 			t.Errorf("%s: %s, %d, %s; expected %v", words, f.Frame, f.MaxFrame, f.FrameTimeout, want)
 		}
@@ -116,7 +116,7 @@ func TestFormatsFit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := parsed(t, ":1 frame="+format+" max-frame="+least).framing.Frame; got != f {
+		if got := parsed(t, ":1 frame="+format+" max-frame="+least).Frame; got != f {
 			t.Errorf("%s; expected %s", got, f)
 		}
 		_, err = parseListen(":1 max-frame=1 frame="+format, tlsFlags{}, proxyFlags{mode: "off"})

@@ -121,6 +121,9 @@ func (g *gateway) announce(controlListener net.Listener, maxConnections int) {
 	for _, l := range info.Listeners {
 		fields := append([]any{"listener", l.Name, "address", l.Address, "handler", l.Handler},
 			tlsFields(l.TLS, l.ClientAuth)...)
+		if l.MaxFrame > 0 {
+			fields = append(fields, "frame", l.Framing, "max-frame", l.MaxFrame)
+		}
 		g.log.Info("listening", append(fields, "proxy", l.Proxy, "node", info.Node, "incarnation", info.Incarnation)...)
 	}
 	fields := append([]any{"address", controlListener.Addr().String()},

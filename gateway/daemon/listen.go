@@ -19,8 +19,7 @@ type listenerSettings struct {
 	server.ListenerConfig                  // without TLS, because its files are not open yet
 	files                 *tlsfiles.Config // nil without TLS
 	maxConnections        int              // 0: no limit of its own
-	framing               framing
-	handler               string // in words
+	handler               string           // in words
 }
 
 // name returns the listener's name, which is its address if none was given.
@@ -88,9 +87,11 @@ func readListen(text string, tls tlsFlags, proxy proxyFlags) (l listenerSettings
 		return l, errors.New("proxy-trusted does nothing without PROXY headers: add proxy=required or proxy=optional")
 	}
 	l.Proxy, l.ProxyTrusted = mode, trusted
-	if l.framing, err = w.frame.framing(); err != nil {
+	f, err := w.frame.framing()
+	if err != nil {
 		return l, err
 	}
+	l.Frame, l.MaxFrame, l.FrameTimeout = f.Frame, f.MaxFrame, f.FrameTimeout
 	if l.handler, err = w.ownHandler(); err != nil {
 		return l, err
 	}

@@ -115,6 +115,19 @@ func TestClientAuthWords(t *testing.T) {
 	}
 }
 
+// TestFramesOfListeners checks that the words about frames reach the server's configuration.
+func TestFramesOfListeners(t *testing.T) {
+	config, err := daemon.ServerConfig(t, "--listen", "dev=:1 frame=length:2,offset=4 max-frame=260 frame-timeout=5s",
+		"--listen", ":2")
+	check(t, err)
+	if l := config.Listeners[0]; l.Frame.String() != "length:2,offset=4" || l.MaxFrame != 260 || l.FrameTimeout != 5e9 {
+		t.Errorf("%+v", l)
+	}
+	if l := config.Listeners[1]; l.Frame.String() != "raw" || l.MaxFrame != 0 || l.FrameTimeout != 0 {
+		t.Errorf("%+v", l)
+	}
+}
+
 // TestLimitFlags checks that each limit's flag sets that limit.
 func TestLimitFlags(t *testing.T) {
 	config, err := daemon.ServerConfig(t, "--listen", "a=:1 max-connections=7", "--max-connections", "10",

@@ -166,6 +166,9 @@ func listenerText(l *pb.Listener) string {
 	if proxy := l.GetProxyProtocol(); proxy != "" && proxy != "off" {
 		text += ", PROXY " + proxy
 	}
+	if framing := l.GetFraming(); framing != "" && framing != "raw" {
+		text += fmt.Sprintf(", frames %s of at most %s", framing, units.HumanBytes(l.GetMaxFrameBytes()))
+	}
 	if l.GetName() == l.GetAddress() {
 		return text
 	}
@@ -211,6 +214,9 @@ func totalRows(s *app.Sections, t *pb.Totals) {
 	s.Row("sends dropped", fmt.Sprint(t.GetSendsDropped()))
 	s.Row("read pauses", fmt.Sprint(t.GetReadPauses()))
 	s.Row("rate pauses", fmt.Sprint(t.GetRatePauses()))
+	s.Row("handler pauses", fmt.Sprint(t.GetHandlerPauses()))
+	s.Row("held", fmt.Sprint(t.GetHeld()))
+	s.Row("unacknowledged", units.HumanBytes(t.GetUnacknowledgedBytes()))
 	s.Row("event streams", fmt.Sprint(t.GetEventStreams()))
 	s.Row("events missed", fmt.Sprint(t.GetEventsMissed()))
 }

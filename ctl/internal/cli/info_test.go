@@ -27,7 +27,7 @@ const infoWant = `Gateway
 
 Listeners
   game           127.0.0.1:8017 echo open, 2 connections, TLS, client certificates require, PROXY optional
-  main           127.0.0.1:8027 echo closed, 1 connection
+  main           127.0.0.1:8027 echo closed, 1 connection, frames length:2,offset=4 of at most 64KiB
 
 Limits
   connections          none
@@ -67,6 +67,9 @@ Totals
   sends dropped  0
   read pauses    0
   rate pauses    6
+  handler pauses 8
+  held           4
+  unacknowledged 3KiB
   event streams  1
   events missed  0
 `
@@ -78,8 +81,9 @@ func TestInfo(t *testing.T) {
 			Uptime: durationpb.New(192 * time.Second), Cursor: "edge-1.19ab0d3f1c2@99", OldestSequence: 1,
 			Process: &pb.Process{ResidentBytes: 12 << 20, HeapBytes: 3 << 20, Goroutines: 17},
 			Listeners: []*pb.Listener{{Name: "game", Address: "127.0.0.1:8017", Handler: "echo", Open: true,
-				Connections: 2, Tls: true, ClientAuth: "require", ProxyProtocol: "optional"},
-				{Name: "main", Address: "127.0.0.1:8027", Handler: "echo", Connections: 1, ProxyProtocol: "off"}},
+				Connections: 2, Tls: true, ClientAuth: "require", ProxyProtocol: "optional", Framing: "raw"},
+				{Name: "main", Address: "127.0.0.1:8027", Handler: "echo", Connections: 1, ProxyProtocol: "off",
+					Framing: "length:2,offset=4", MaxFrameBytes: 64 << 10}},
 			Caller: &pb.Caller{Identity: "ci", Proof: "token", Role: pb.Role_ROLE_OPERATOR},
 			Limits: &pb.Limits{
 				HighWater: 64 << 10, LowWater: 16 << 10, SendQueueLimit: 1 << 20, WriteTimeout: durationpb.New(30 * time.Second),
@@ -96,6 +100,7 @@ func TestInfo(t *testing.T) {
 			Totals: &pb.Totals{Connections: 2, Accepted: 7, Closed: map[string]uint64{"PEER_CLOSED": 4, "KICKED": 1},
 				BytesReceived: 1536, EventStreams: 1,
 				Refused: 14, Refusals: map[string]uint64{"IP_LIMIT": 12, "BANNED": 2}, Pending: 3, QueuedBytes: 2048, RatePauses: 6,
+				HandlerPauses: 8, Held: 4, UnacknowledgedBytes: 3072,
 				DeniedCalls: map[string]uint64{"ROLE_REQUIRED": 2}},
 		}, nil
 	}}
