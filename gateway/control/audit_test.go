@@ -129,7 +129,8 @@ func TestSecretsAreNotLogged(t *testing.T) {
 		&pb.UpdateLimitsRequest{Limits: &pb.Limits{MaxConnections: 5},
 			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"max_connections"}}},
 		&pb.AddBanRequest{Target: "192.0.2.1"}, &pb.ListBansRequest{}, &pb.RemoveBanRequest{Target: "192.0.2.1"},
-		&pb.ListNodesRequest{}, &pb.ForgetNodeRequest{Node: "n"},
+		&pb.ListNodesRequest{}, &pb.ForgetNodeRequest{Node: "n"}, &pb.ListInstancesRequest{},
+		&pb.DrainInstanceRequest{Handler: "h", Instance: "i"},
 		&pb.KickRequest{ConnectionIds: []string{id},
 			Farewell: []byte(payload)}, &pb.ShutdownRequest{Farewell: []byte(payload), GracePeriod: period(0)},
 	}

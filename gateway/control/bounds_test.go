@@ -229,6 +229,14 @@ var bounds = []bound{
 	{&pb.CountConnectionsRequest{Scope: &pb.Scope{All: true}}, ""},
 	{&pb.StreamEventsRequest{Scope: &pb.Scope{Local: true}}, ""},
 	{&pb.ForgetNodeRequest{}, "node"},
+	{&pb.ListInstancesRequest{Handler: text(33)}, "handler"},
+	{&pb.DrainInstanceRequest{Instance: "i"}, "handler"},
+	{&pb.DrainInstanceRequest{Handler: text(33), Instance: "i"}, "handler"},
+	{&pb.DrainInstanceRequest{Handler: "h"}, "instance"},
+	{&pb.DrainInstanceRequest{Handler: "h", Instance: text(65)}, "instance"},
+	{&pb.DrainInstanceRequest{Handler: "h", Instance: "i", Timeout: period(-1)}, "timeout"},
+	{&pb.DrainInstanceRequest{Handler: "h", Instance: "i", Timeout: period(time.Hour + 1)}, "timeout"},
+	{&pb.DrainInstanceRequest{Handler: "h", Instance: "i", Reason: text(257)}, "reason"},
 	{&pb.ForgetNodeRequest{Node: text(33)}, "node"},
 
 	// These end the gateway's data plane, so they come last.

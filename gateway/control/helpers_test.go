@@ -175,6 +175,10 @@ func call(ctx context.Context, c pb.GatewayServiceClient, request proto.Message)
 		return c.ListNodes(ctx, r)
 	case *pb.ForgetNodeRequest:
 		return c.ForgetNode(ctx, r)
+	case *pb.ListInstancesRequest:
+		return c.ListInstances(ctx, r)
+	case *pb.DrainInstanceRequest:
+		return c.DrainInstance(ctx, r)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -151,7 +151,7 @@ func TestViewersSeeNoHolders(t *testing.T) {
 			names = append(names, b.GetName())
 			seen = seen || len(b.GetHolders()) > 0
 		}
-		if fmt.Sprint(names) != "[calls control_connections event_streams processor send_queues]" || seen != want {
+		if fmt.Sprint(names) != "[calls control_connections event_streams lanes processor send_queues]" || seen != want {
 			t.Errorf("%s sees holders: %t, of %v", name, seen, names)
 		}
 	}
