@@ -76,7 +76,7 @@ func (c *Conn) resume() bool {
 // holds mu.
 func (c *Conn) readingPaused() bool {
 	return c.has(flagHandlerPause) || c.sated() || c.sending != nil && c.sending.paused != 0 ||
-		c.extra != nil && c.extra.rate != nil && c.extra.rate.paused
+		c.extra != nil && c.extra.rate != nil && c.extra.rate.Paused
 }
 
 // stopReading pauses reading. The caller holds mu, and notes the cause.

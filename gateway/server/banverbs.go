@@ -1,7 +1,6 @@
 package server
 
 import (
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -111,10 +110,7 @@ type Ban struct {
 }
 
 // BanNotFoundError says that there is no ban of a target: Target is in the form of Ban.Target.
-type BanNotFoundError struct{ Target string }
-
-// Error quotes the target.
-func (e *BanNotFoundError) Error() string { return fmt.Sprintf("there is no ban of %.100q", e.Target) }
+type BanNotFoundError = ban.NotFoundError
 
 // banRow returns a ban in the form that callers see.
 func banRow(b *ban.Ban, notKept string) Ban {

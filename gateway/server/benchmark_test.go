@@ -24,7 +24,7 @@ func BenchmarkEcho(b *testing.B) {
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(b.Context()) }()
-	c, err := net.Dial("tcp", s.listeners[0].address())
+	c, err := net.Dial("tcp", s.listeners[0].Address())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -2,15 +2,12 @@ package server
 
 import (
 	"crypto/tls"
-	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/frame"
 	"github.com/sockgate/sockgate/gateway/server/internal/framing"
 	"github.com/sockgate/sockgate/gateway/server/internal/plan"
@@ -108,49 +105,30 @@ func (l *ListenerConfig) rules() framing.Rules {
 		Whole: whole != nil && whole.WholeFrames()}
 }
 
-// ProxyMode says whether connections begin with a PROXY header (HAProxy's PROXY protocol, versions 1 and 2).
-type ProxyMode int
+// ProxyMode says whether connections begin with a PROXY header (HAProxy's PROXY protocol, versions 1 and 2). Its String
+// is its name in flags.
+type ProxyMode = plan.ProxyMode
 
 // The modes.
 const (
-	ProxyOff      ProxyMode = iota // a header is data like any other
-	ProxyOptional                  // a trusted balancer's connections may begin with one; from other peers it is data
-	ProxyRequired                  // connections must come from a trusted balancer, and begin with one
+	ProxyOff      = plan.ProxyOff      // a header is data like any other
+	ProxyOptional = plan.ProxyOptional // a trusted balancer's connections may begin with one; from other peers it is data
+	ProxyRequired = plan.ProxyRequired // connections must come from a trusted balancer, and begin with one
 )
 
-// String returns the mode's name in flags.
-func (m ProxyMode) String() string {
-	switch m {
-	case ProxyOptional:
-		return "optional"
-	case ProxyRequired:
-		return "required"
-	}
-	return "off"
-}
-
-// IdleAction is the action for an idle connection.
-type IdleAction int
+// IdleAction is the action for an idle connection. Its String is its name in flags.
+type IdleAction = plan.IdleAction
 
 // The idle actions.
 const (
-	IdleClose  IdleAction = iota // publishes an IDLE_TIMEOUT event and closes the connection
-	IdleNotify                   // publishes the event only, once for each idle period
+	IdleClose  = plan.IdleClose  // publishes an IDLE_TIMEOUT event and closes the connection
+	IdleNotify = plan.IdleNotify // publishes the event only, once for each idle period
 )
-
-// String returns the action's name in flags.
-func (a IdleAction) String() string {
-	if a == IdleNotify {
-		return "notify"
-	}
-	return "close"
-}
 
 const (
 	defaultCloseTimeout = 5 * time.Second
 	defaultDrainTimeout = 30 * time.Second
 	defaultEventLogSize = 65_536
-	maxEventLogSize     = 1 << 24
 )
 
 // withDefaults returns the configuration with every default filled in. The error names the field.
@@ -187,28 +165,13 @@ func setDefault[T comparable](field *T, value T) {
 }
 
 func (c *Config) validate() error {
-	if !event.ValidNode(c.Node) {
-		return fmt.Errorf("node name %.100q: expected 1 to 32 of a-z, 0-9 and -", c.Node)
+	p := plan.Server{Node: c.Node, CloseTimeout: c.CloseTimeout, DrainTimeout: c.DrainTimeout, IdleAction: c.IdleAction,
+		EventLogSize: c.EventLogSize, Engine: c.Engine}
+	for _, l := range c.Listeners {
+		p.Listeners = append(p.Listeners, plan.Listener{Name: l.Name, Address: l.Address, Handled: l.Handler != nil,
+			TLS: l.TLS, Proxy: l.Proxy, Trusted: l.ProxyTrusted, Rules: l.rules()})
 	}
-	for _, check := range []struct {
-		ok   bool
-		text string
-	}{
-		{c.CloseTimeout > 0, fmt.Sprintf("close timeout %s: expected more than 0", c.CloseTimeout)},
-		{c.DrainTimeout > 0, fmt.Sprintf("drain timeout %s: expected more than 0", c.DrainTimeout)},
-		{c.IdleAction == IdleClose || c.IdleAction == IdleNotify,
-			fmt.Sprintf("idle action %d: expected IdleClose or IdleNotify", c.IdleAction)},
-		{c.EventLogSize > 0 && c.EventLogSize <= maxEventLogSize,
-			fmt.Sprintf("event log size %d: expected 1 to %d", c.EventLogSize, maxEventLogSize)},
-		{slices.Contains(transport.Names, c.Engine), fmt.Sprintf("engine %q: expected one of %s", c.Engine,
-			strings.Join(transport.Names, ", "))},
-		{len(c.Listeners) > 0, "no listener: expected at least one address to accept connections on"},
-	} {
-		if !check.ok {
-			return fmt.Errorf("%s", check.text)
-		}
-	}
-	if err := c.validateListeners(); err != nil {
+	if err := p.Check(); err != nil {
 		return err
 	}
 	return c.Limits.bounds().Validate(names(c.Listeners))
@@ -219,14 +182,4 @@ func names(listeners []ListenerConfig) (names []string) {
 		names = append(names, listeners[i].Name)
 	}
 	return names
-}
-
-func (c *Config) validateListeners() error {
-	plans := make([]plan.Listener, len(c.Listeners))
-	for i, l := range c.Listeners {
-		plans[i] = plan.Listener{Name: l.Name, Address: l.Address, Handled: l.Handler != nil, TLS: l.TLS,
-			Proxy: int(l.Proxy), ProxyName: l.Proxy.String(), Trusted: l.ProxyTrusted,
-			Rules: l.rules()}
-	}
-	return plan.Check(plans)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/frame"
+	"github.com/sockgate/sockgate/gateway/server/internal/credit"
 	"github.com/sockgate/sockgate/gateway/server/internal/framing"
 	"github.com/sockgate/sockgate/gateway/server/internal/pause"
 	"github.com/sockgate/sockgate/gateway/server/internal/silence"
@@ -49,9 +50,9 @@ func (c *Conn) marked(mark uint32) bool { return c.marks.Load()&mark != 0 }
 type extra struct {
 	labels map[string]string // replaced, never modified
 	value  any
-	idle   moment       // when the idle period began that was announced last
-	rate   *receiveRate // nil until a receive rate is set
-	rare   *rare        // nil until one of its fields is needed
+	idle   moment        // when the idle period began that was announced last
+	rate   *credit.Meter // nil until a receive rate is set
+	rare   *rare         // nil until one of its fields is needed
 }
 
 // rare has fields that even fewer connections use: those that are closing, have half a frame, or whose handler paused
@@ -184,7 +185,7 @@ func (c *Conn) info() Connection {
 		r := c.rare()
 		info.DiscardedBytes = r.discarded + r.lost
 		if r.ownership != nil {
-			r.ownership.show(&info)
+			r.ownership.Show(&info)
 		}
 	}
 	if e := c.ending; e != nil {

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/sockgate/sockgate/gateway/server/internal/group"
 	"github.com/sockgate/sockgate/gateway/server/internal/registry"
@@ -21,14 +20,12 @@ type GroupBy struct {
 // ParseGroupBy reads the name of a property: `listener`, `state`, `close_reason`, `remote_ip` ("" for a unix socket),
 // or `labels.` and a label's key ("" where it is not set). The error lists these names.
 func ParseGroupBy(text string) (GroupBy, error) {
-	if read := group.Reader(text); read != nil {
-		return GroupBy{name: text, read: read}, nil
+	read := group.Reader(text)
+	if read == nil {
+		return GroupBy{}, fmt.Errorf("%.100q is nothing to group by; expected listener, state, close_reason, remote_ip, "+
+			"or labels. and a label's key, as in labels.room", text)
 	}
-	if key, ok := strings.CutPrefix(text, "labels."); ok && ValidLabelKey(key) {
-		return GroupBy{name: text, read: func(i *Connection) string { return i.Labels[key] }}, nil
-	}
-	return GroupBy{}, fmt.Errorf("%.100q is nothing to group by; expected listener, state, close_reason, remote_ip, "+
-		"or labels. and a label's key, as in labels.room", text)
+	return GroupBy{name: text, read: read}, nil
 }
 
 // String returns the text that was parsed; "" for the zero value.

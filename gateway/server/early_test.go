@@ -71,7 +71,7 @@ func testVerbsBeforeOpen(t *testing.T, engine string) {
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(t.Context()) }()
-	c, err := net.Dial("tcp", s.listeners[0].address())
+	c, err := net.Dial("tcp", s.listeners[0].Address())
 	if err != nil {
 		t.Fatal(err)
 	}

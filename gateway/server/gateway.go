@@ -77,12 +77,11 @@ func (s *Server) Gateway() GatewayInfo {
 	g.Config.Limits = *s.limits.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.drain != nil {
-		g.Draining, g.DrainDeadline = true, s.drain.deadline
-	}
+	d := s.drain.Status()
+	g.Draining, g.DrainDeadline = d.Begun, d.Deadline
 	for _, l := range s.listeners {
-		g.Listeners = append(g.Listeners, ListenerInfo{Name: l.config.Name, Address: l.address(),
-			Handler: handlerName(l.config.Handler), Open: l.open.Load(), Connections: l.places.Live(), TLS: l.config.TLS != nil,
+		g.Listeners = append(g.Listeners, ListenerInfo{Name: l.config.Name, Address: l.Address(),
+			Handler: handlerName(l.config.Handler), Open: l.IsOpen(), Connections: l.Places.Live(), TLS: l.config.TLS != nil,
 			ClientAuth: entrance.ClientAuth(l.config.TLS),
 			Proxy:      l.config.Proxy.String(), Framing: l.config.Frame.String(), MaxFrame: l.more})
 	}

@@ -28,7 +28,7 @@ func (e *secondFails) Accept(ln net.Listener, a transport.Admission) (transport.
 	if err != nil {
 		return nil, err
 	}
-	if e.client, err = net.Dial("tcp", e.server.listeners[0].address()); err != nil {
+	if e.client, err = net.Dial("tcp", e.server.listeners[0].Address()); err != nil {
 		return nil, err
 	}
 	if _, err = e.client.Write([]byte("PROXY")); err != nil {

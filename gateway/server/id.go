@@ -1,8 +1,6 @@
 package server
 
 import (
-	"fmt"
-
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server/internal/history"
 )
@@ -16,28 +14,9 @@ func ParseID(s string) (ID, error) { return event.ParseID(s) }
 // MalformedIDError says that a text, ID, is not a connection ID.
 type MalformedIDError = event.MalformedIDError
 
-// NotFoundError says that this server has no such connection. Outcome says why.
-type NotFoundError struct {
-	ID      string  // as the caller gave it
-	Node    string  // this node
-	Outcome Outcome // OutcomeNotFound, OutcomeClosed (closed and forgotten), OutcomeNodeRestarted or OutcomeUnknownNode
-}
-
-// Error quotes the ID and says why there is no such connection.
-func (e *NotFoundError) Error() string {
-	switch e.Outcome {
-	case OutcomeClosed:
-		return fmt.Sprintf("connection %s was closed and is no longer among the last %d that are remembered", e.ID,
-			history.Kept)
-	case OutcomeNodeRestarted:
-		return fmt.Sprintf("connection %s is of an earlier incarnation of node %s; it ended when the node restarted", e.ID,
-			e.Node)
-	case OutcomeUnknownNode:
-		return fmt.Sprintf("connection %s is of a node that is not this one, %s", e.ID, e.Node)
-	default:
-		return fmt.Sprintf("connection %s has never existed", e.ID)
-	}
-}
+// NotFoundError says that this server has no such connection: ID is as the caller gave it, and Node is this node.
+// Outcome says why: OutcomeNotFound, OutcomeClosed (closed and forgotten), OutcomeNodeRestarted or OutcomeUnknownNode.
+type NotFoundError = history.NotFoundError
 
 // find returns the live connection of an ID, or the reason why there is none: OutcomeClosed for a connection that
 // existed.

@@ -5,58 +5,33 @@ import (
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
-	"github.com/sockgate/sockgate/gateway/server/internal/pace"
-	"github.com/sockgate/sockgate/gateway/server/internal/registry"
 	"github.com/sockgate/sockgate/gateway/server/internal/rounds"
 	"github.com/sockgate/sockgate/gateway/server/internal/silence"
 )
 
-// sweep finds connections that have been silent for too long: idle ones, and ones that never sent a byte. One goroutine
-// looks at all connections, so that a silent connection needs no timer. A timeout is therefore late by up to a
-// sixteenth of it (5 ms to 1 s). Each look uses the limits in force, so a change of them takes effect within a second.
-type sweep struct {
-	server *Server
-	active moment // no connection that can become idle was active before this moment
-	// Connections up to this seq need no further look: they have sent a byte in time, or are ending because they have not.
-	judged uint64
-	oldest moment // the other connections were accepted at this moment or later
-}
-
-// sweepIdle looks for silent connections until stop closes.
-func (s *Server) sweepIdle(stop <-chan struct{}) {
-	w := &sweep{server: s}
-	rounds.Run(stop, s.clock, w.period, w.once)
-}
-
-// period returns the time until the next sweep.
-func (w *sweep) period() time.Duration {
-	l := w.server.limits.Load()
-	return rounds.Period(l.IdleTimeout, l.FirstByteTimeout)
-}
-
-// once looks for silent connections, unless none can be due.
-func (w *sweep) once(now moment) {
-	l := w.server.limits.Load()
-	if l.IdleTimeout > 0 && now >= w.active+moment(l.IdleTimeout) {
-		w.findIdle(now, l.IdleTimeout)
-	}
-	if l.FirstByteTimeout > 0 && now >= w.oldest+moment(l.FirstByteTimeout) {
-		w.findWordless(now, l.FirstByteTimeout)
+// newSweep returns the sweep for silent connections.
+func (s *Server) newSweep() *rounds.Sweep[*Conn] {
+	return &rounds.Sweep[*Conn]{
+		Conns: &s.registry,
+		Limits: func() (idle, firstByte time.Duration) {
+			l := s.limits.Load()
+			return l.IdleTimeout, l.FirstByteTimeout
+		},
+		Active: func(c *Conn) moment { return moment(c.active.Load()) },
+		Idle:   (*Conn).idled,
+		Accepted: func(c *Conn) (moment, uint64) {
+			return moment(c.identity.ConnectedAt.Sub(s.at(0))), c.identity.Seq
+		},
+		Old: (*Conn).endWordless,
 	}
 }
 
-// findIdle handles idle connections, and sets when the next one can be due.
-func (w *sweep) findIdle(now moment, timeout time.Duration) {
-	oldest := now
-	w.server.registry.Walk(func(c *Conn) bool {
-		active := moment(c.active.Load())
-		if time.Duration(now-active) >= timeout {
-			active = c.idled(now, timeout)
-		}
-		oldest = min(oldest, active)
-		return true
-	})
-	w.active = oldest
+// endWordless closes a connection that has not sent a byte for the first-byte timeout.
+func (c *Conn) endWordless(timeout time.Duration) {
+	if c.received.Load() == 0 {
+		c.end(ending{reason: ReasonFirstByteTimeout, text: fmt.Sprintf("the peer sent nothing for %s", timeout),
+			answering: true}, c.owner.server.config.CloseTimeout)
+	}
 }
 
 // idled looks at a connection that may be idle by the limit. It returns the moment from which the connection can be
@@ -152,30 +127,3 @@ func (c *Conn) judgeOwnIdle() (notify bool) {
 	}
 	return notify
 }
-
-// findWordless closes the connections that have not sent a byte in time. Connections are in the order of their arrival,
-// so it looks at each once: when the connection is as old as the timeout.
-func (w *sweep) findWordless(now moment, timeout time.Duration) {
-	s := w.server
-	conns := make([]*Conn, 0, registry.WalkStretch)
-	for p := pace.New(); ; p.Rest() {
-		conns = s.registry.Page(w.judged, conns[:0])
-		for _, c := range conns {
-			if w.oldest = c.connected(); time.Duration(now-w.oldest) < timeout {
-				return
-			}
-			if c.received.Load() == 0 {
-				c.end(ending{reason: ReasonFirstByteTimeout, text: fmt.Sprintf("the peer sent nothing for %s", timeout),
-					answering: true}, s.config.CloseTimeout)
-			}
-			w.judged = c.identity.Seq
-		}
-		if len(conns) < cap(conns) {
-			w.oldest = now // connections that come later are younger
-			return
-		}
-	}
-}
-
-// connected returns the moment when the connection was accepted.
-func (c *Conn) connected() moment { return moment(c.identity.ConnectedAt.Sub(c.owner.server.at(0))) }

@@ -17,7 +17,7 @@ func TestHeaderAfterRefusal(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := s.listeners[0]
-	l.name = &event.Listener{Name: "a"} // as bind does
+	l.Label = &event.Listener{Name: "a"} // as bind does
 	balancer := netip.MustParseAddrPort("192.0.2.1:1000")
 	for _, first := range []string{"", "P", "PROXY TCP4 203.0"} {
 		end := l.Admit(inert{}, balancer, balancer)
@@ -73,7 +73,7 @@ func TestBanMeetsAdmission(t *testing.T) {
 	for _, ban := range []AddBanRequest{{Target: "192.0.2.0/24"}, {Target: id, Identity: true}} {
 		s := idleServer(t, Config{})
 		l, k := s.listeners[0], &kernel{}
-		if r := l.reserve(netip.AddrPort{}); r.Refuses() {
+		if r := l.Reserve(netip.AddrPort{}); r.Refuses() {
 			t.Fatal(r.Message())
 		}
 		c := s.newConn(l, k, remote, netip.AddrPort{}, &event.Peer{Identity: id})

@@ -1,20 +1,6 @@
 package server
 
-import (
-	"time"
-
-	"github.com/sockgate/sockgate/gateway/server/internal/credit"
-)
-
-// receiveRate is the credit of a connection that has had a receive rate. The connection's lock guards it.
-//
-// While a peer is quiet it saves up credit for a second's worth, which it may send at once. A read is never cut: it may
-// leave a debt. Reading then rests until the debt is paid off, so that no byte is dropped and the average holds.
-type receiveRate struct {
-	credit.Credit
-	paused bool        // reading rests until timer runs
-	timer  *time.Timer // nil until the first rest
-}
+import "github.com/sockgate/sockgate/gateway/server/internal/credit"
 
 // receiveRates returns the rates of a connection's credit.
 func (l *Limits) receiveRates() credit.Rates {
@@ -34,22 +20,11 @@ func (c *Conn) rate(n, messages int, at moment, l *Limits) {
 	}
 	x := c.more()
 	if x.rate == nil {
-		x.rate = &receiveRate{Credit: credit.New(at, l.receiveRates())}
+		x.rate = credit.NewMeter(at, l.receiveRates())
 	}
-	r := x.rate
-	r.Refill(max(at, r.At), l.receiveRates())
-	r.Take(n, messages)
-	rest := r.Rest(l.receiveRates())
-	if rest == 0 || r.paused { // a read was on its way when the rest began
-		return
-	}
-	r.paused = true
-	c.owner.server.counters.RatePauses.Add(1)
-	c.stopReading()
-	if r.timer == nil {
-		r.timer = time.AfterFunc(rest, c.endRest)
-	} else {
-		r.timer.Reset(rest)
+	if x.rate.Spend(n, messages, at, l.receiveRates(), c.endRest) {
+		c.owner.server.counters.RatePauses.Add(1)
+		c.stopReading()
 	}
 }
 
@@ -58,17 +33,11 @@ func (c *Conn) rate(n, messages int, at moment, l *Limits) {
 func (c *Conn) endRest() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.extra == nil || c.extra.rate == nil || !c.extra.rate.paused || c.has(flagDone) {
+	l := c.owner.server.limits.Load()
+	if c.extra == nil || c.extra.rate == nil || c.has(flagDone) ||
+		!c.extra.rate.Rested(c.owner.server.now(), l.receiveRates()) {
 		return
 	}
-	s, r := c.owner.server, c.extra.rate
-	l := s.limits.Load()
-	r.Refill(max(s.now(), r.At), l.receiveRates())
-	if rest := r.Rest(l.receiveRates()); rest > 0 {
-		r.timer.Reset(rest)
-		return
-	}
-	r.paused = false
 	if !l.rated() {
 		c.extra.rate = nil
 	}
@@ -82,10 +51,8 @@ func (c *Conn) stopRate() {
 	}
 	r := c.extra.rate
 	c.extra.rate = nil
-	if r.timer != nil {
-		r.timer.Stop()
-	}
-	if r.paused && !c.has(flagClosed) {
+	r.Stop()
+	if r.Paused && !c.has(flagClosed) {
 		c.readOn()
 	}
 }
@@ -97,7 +64,7 @@ func (c *Conn) rested(now moment) (since moment) {
 	switch {
 	case x == nil:
 		return 0
-	case c.has(flagHandlerPause), x.rate != nil && x.rate.paused:
+	case c.has(flagHandlerPause), x.rate != nil && x.rate.Paused:
 		return now
 	}
 	if x.rate != nil {

@@ -28,7 +28,7 @@ func rested(k *kernel) (has, rests bool) {
 	k.end.mu.Lock()
 	defer k.end.mu.Unlock()
 	r := k.end.more().rate
-	return r != nil, r != nil && r.paused
+	return r != nil, r != nil && r.Paused
 }
 
 // On average no more is read than the rates allow, and no less when there is enough. A second's worth may come at once.
@@ -156,11 +156,11 @@ func TestRestIsNotIdle(t *testing.T) {
 		time.Sleep(time.Second) // nothing happens in the first instant of a server
 		k := s.connect(t, "", 0)
 		k.end.Received(make([]byte, 61_000), s.now()) // a minute's worth, and the second that gathered
-		w := &sweep{server: s}
+		w := s.newSweep()
 		idle := func(after time.Duration) bool {
 			time.Sleep(after)
 			synctest.Wait()
-			w.once(s.now())
+			w.Once(s.now())
 			return k.end.Info().CloseReason == ReasonIdleTimeout
 		}
 		if idle(59*time.Second) || !k.is(&k.paused) || idle(2*time.Second) || k.is(&k.paused) || idle(8*time.Second) {

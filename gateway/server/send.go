@@ -67,17 +67,7 @@ func (c *Conn) sendAndWait(ctx context.Context, r SendRequest) SendResult {
 
 // awaitWritten waits until the kernel has taken the bytes, the connection has closed, or the time is up.
 func (c *Conn) awaitWritten(ctx context.Context, wait *sendqueue.Wait, r SendRequest) SendResult {
-	limit := time.Now().Add(r.Wait)
-	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-answerMargin).Before(limit) {
-		limit = deadline.Add(-answerMargin)
-	}
-	timer := time.NewTimer(time.Until(limit))
-	defer timer.Stop()
-	select {
-	case <-wait.Done:
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	wait.Await(ctx, r.Wait, answerMargin)
 	c.mu.Lock()
 	// The socket is closing: a moment later it is certain how much was written.
 	if c.has(flagDone) && !c.has(flagClosed) && c.sent.Load() < wait.UpTo {

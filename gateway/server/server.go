@@ -13,10 +13,12 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/admission"
 	"github.com/sockgate/sockgate/gateway/server/internal/ban"
 	"github.com/sockgate/sockgate/gateway/server/internal/counter"
+	"github.com/sockgate/sockgate/gateway/server/internal/drain"
 	"github.com/sockgate/sockgate/gateway/server/internal/entrance"
 	"github.com/sockgate/sockgate/gateway/server/internal/history"
 	"github.com/sockgate/sockgate/gateway/server/internal/registry"
 	"github.com/sockgate/sockgate/gateway/server/internal/replay"
+	"github.com/sockgate/sockgate/gateway/server/internal/rounds"
 	"github.com/sockgate/sockgate/gateway/server/internal/sendqueue"
 	"github.com/sockgate/sockgate/gateway/server/internal/transport"
 )
@@ -45,15 +47,13 @@ type Server struct {
 	bans       ban.List
 	queued     sendqueue.Budget
 	held       counter.Bytes
+	drain      *drain.Drain[DrainRequest]
 	counters   counter.Totals
 
 	mu        sync.Mutex
 	listeners []*listener
 	listening bool
 	serving   bool
-	drain     *drain        // nil until a drain begins
-	drainSet  chan struct{} // closed when a drain begins
-	emptied   chan struct{} // capacity 1; gets a token when the last connection has gone
 	done      chan struct{} // closed when Serve has ended everything
 }
 
@@ -70,23 +70,23 @@ func New(config Config) (*Server, error) {
 	now := time.Now()
 	clock := transport.NewClock()
 	s := &Server{
-		config:   config,
-		origin:   &event.Origin{Node: config.Node, Incarnation: strconv.FormatInt(now.UnixMilli(), 16)},
-		started:  now,
-		loops:    runtime.GOMAXPROCS(0),
-		clock:    clock,
-		tls:      transport.NewTLS(clock, patience),
-		drainSet: make(chan struct{}),
-		emptied:  make(chan struct{}, 1),
-		done:     make(chan struct{}),
+		config:  config,
+		origin:  &event.Origin{Node: config.Node, Incarnation: strconv.FormatInt(now.UnixMilli(), 16)},
+		started: now,
+		loops:   runtime.GOMAXPROCS(0),
+		clock:   clock,
+		tls:     transport.NewTLS(clock, patience),
+		drain:   drain.New[DrainRequest](),
+		done:    make(chan struct{}),
 	}
 	s.addresses.Banned = s.banned
 	s.admissions.SetPatience(patience)
 	s.useLimits(&config.Limits)
 	s.bans.Kept, s.bans.Report = config.BanFile != "", s.reportBans
 	s.log = event.NewLog(*s.origin, config.EventLogSize)
+	house := s.house()
 	for _, l := range config.Listeners {
-		s.listeners = append(s.listeners, newListener(s, l))
+		s.listeners = append(s.listeners, newListener(s, house, l))
 	}
 	return s, nil
 }
@@ -118,9 +118,9 @@ func (s *Server) listen() (damage, err error) {
 		}
 	}
 	for i, l := range s.listeners {
-		if err := l.bind(); err != nil {
+		if err := l.Bind(); err != nil {
 			for _, bound := range s.listeners[:i] {
-				bound.close()
+				bound.Close()
 			}
 			return damage, errors.Join(err, s.bans.Close())
 		}
@@ -138,13 +138,14 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	var sweeping sync.WaitGroup
 	stopSweep := make(chan struct{})
-	sweeping.Go(func() { s.sweepIdle(stopSweep) })
+	sweep := s.newSweep()
+	sweeping.Go(func() { rounds.Run(stopSweep, s.clock, sweep.Period, sweep.Once) })
 	// The end of ctx also counts during a drain: it can shorten the drain, as every later request can.
 	stopWatching := context.AfterFunc(ctx, func() {
 		s.StartDrain(DrainRequest{Grace: s.config.DrainTimeout, Reason: context.Cause(ctx).Error()})
 	})
 	defer stopWatching()
-	<-s.drainSet
+	<-s.drain.Begun
 	s.runDrain()
 	close(stopSweep)
 	sweeping.Wait()
@@ -164,8 +165,8 @@ func (s *Server) begin() error {
 	}
 	s.warnOfDescriptors()
 	for _, l := range s.listeners {
-		s.log.Append(&event.Event{Type: event.Listening, Detail: l.detail()})
-		if err := l.accept(); err != nil {
+		s.log.Append(&event.Event{Type: event.Listening, Detail: l.Detail()})
+		if err := l.Accept(s.engine); err != nil {
 			s.giveUp()
 			return err
 		}
@@ -195,7 +196,7 @@ func (s *Server) beServing() error {
 // registered.
 func (s *Server) closeListeners(why string) {
 	for _, l := range s.listeners {
-		l.close()
+		l.Close()
 	}
 	s.admissions.RefuseAll(admission.Refusal{Reason: event.ReasonShutdown, Text: why})
 	for _, l := range s.listeners {
@@ -226,7 +227,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if !serving {
 		s.serving = true // makes a later Serve fail
 		for _, l := range s.listeners {
-			l.close()
+			l.Close()
 		}
 		close(s.done)
 	}
@@ -248,25 +249,23 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // drainWithin starts the drain of a Shutdown, which begins its flush at ctx's deadline.
 func (s *Server) drainWithin(ctx context.Context) {
-	r := DrainRequest{Grace: maxGrace, Reason: "Shutdown"}
+	r := DrainRequest{Grace: drain.MaxGrace, Reason: "Shutdown"}
 	now := time.Now()
 	ends, ok := ctx.Deadline()
-	if !ok || ends.Sub(now) >= maxGrace {
+	if !ok || ends.Sub(now) >= drain.MaxGrace {
 		s.StartDrain(r)
 		return
 	}
 	if ends.Before(now) {
 		ends = now
 	}
-	s.drainBy(ends.Add(hurriedFlush), hurriedFlush, r)
+	s.drainBy(ends.Add(drain.HurriedFlush), drain.HurriedFlush, r)
 }
 
 // cutShortBy returns the error of a Shutdown whose drain is over: ctx's, if its end closed connections. The timer of
 // the drain may run a moment before ctx ends.
 func (s *Server) cutShortBy(ctx context.Context) error {
-	s.mu.Lock()
-	cut := s.drain != nil && s.drain.left > 0
-	s.mu.Unlock()
+	cut := s.drain.Status().Left > 0
 	if ends, ok := ctx.Deadline(); !ok || !cut || time.Now().Before(ends) {
 		return nil
 	}
@@ -291,7 +290,7 @@ func (s *Server) forget(c *Conn, info Connection) {
 	s.counters.Closed[info.CloseReason].Add(1)
 	s.counters.Unsent.Add(info.UnsentBytes)
 	s.counters.Discarded.Add(info.DiscardedBytes)
-	c.owner.places.Leave()
+	c.owner.Places.Leave()
 	if s.addresses.Counting.Load() {
 		c.uncountAddress()
 	}
@@ -299,9 +298,6 @@ func (s *Server) forget(c *Conn, info Connection) {
 	s.log.Append(&event.Event{Type: event.Closed, Conn: info,
 		Detail: &event.ClosedDetail{Lifetime: info.ClosedAt.Sub(info.ConnectedAt)}})
 	if s.registry.Remove(c.identity.Seq) == 0 {
-		select {
-		case s.emptied <- struct{}{}:
-		default:
-		}
+		s.drain.Emptied()
 	}
 }

@@ -91,7 +91,7 @@ func idleServer(t interface {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.listeners[0].name = &event.Listener{Name: "main"}
+	s.listeners[0].Label = &event.Listener{Name: "main"}
 	t.Cleanup(s.log.Close)
 	return s
 }

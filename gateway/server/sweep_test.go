@@ -11,10 +11,10 @@ func TestSweepJudgesOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const timeout = 10 * time.Second
 		s := idleServer(t, Config{Limits: Limits{FirstByteTimeout: timeout}, Handler: BaseHandler{}})
-		w := &sweep{server: s}
+		w := s.newSweep()
 		var conns []*kernel
 		wordless := func() (n int) {
-			w.once(s.now())
+			w.Once(s.now())
 			for _, k := range conns {
 				if k.end.Info().CloseReason == ReasonFirstByteTimeout {
 					n++
@@ -32,8 +32,8 @@ func TestSweepJudgesOnce(t *testing.T) {
 			if got, want := wordless(), old-(old+2)/3; got != want {
 				t.Fatalf("%d were closed after %d connections; expected %d", got, i+1, want)
 			}
-			if w.judged != uint64(old) || time.Duration(s.now()-w.oldest) > timeout {
-				t.Fatalf("judged up to %d, the next is from %s ago; expected %d", w.judged, time.Duration(s.now()-w.oldest), old)
+			if w.Judged != uint64(old) || time.Duration(s.now()-w.Oldest) > timeout {
+				t.Fatalf("judged up to %d, the next is from %s ago; expected %d", w.Judged, time.Duration(s.now()-w.Oldest), old)
 			}
 		}
 		s.changeLimits(func(l *Limits) { l.FirstByteTimeout = time.Hour })
@@ -45,7 +45,7 @@ func TestSweepJudgesOnce(t *testing.T) {
 		if got := wordless(); got != 200 {
 			t.Errorf("%d were closed in the end; expected 200", got)
 		}
-		if w.oldest != s.now() {
+		if w.Oldest != s.now() {
 			t.Error("the next look is not put off until a connection that comes from now on can be old enough")
 		}
 		for _, k := range conns {

@@ -97,3 +97,9 @@ func (t Target) Compare(other Target) int {
 	}
 	return cmp.Or(t.network.Addr().Compare(other.network.Addr()), cmp.Compare(t.network.Bits(), other.network.Bits()))
 }
+
+// NotFoundError says that there is no ban of a target: Target is its text.
+type NotFoundError struct{ Target string }
+
+// Error quotes the target.
+func (e *NotFoundError) Error() string { return fmt.Sprintf("there is no ban of %.100q", e.Target) }

@@ -67,3 +67,55 @@ func (c *Credit) Rest(rates Rates) time.Duration {
 	}
 	return max(minRest, time.Duration(min(seconds, MaxRest.Seconds())*float64(time.Second)))
 }
+
+// Meter is the credit of one peer, and the rests of reading from it. The caller guards it.
+//
+// While a peer is quiet it saves up credit for a second's worth, which it may send at once. A read is never cut: it may
+// leave a debt. Reading then rests until the debt is paid off, so that no byte is dropped and the average holds.
+type Meter struct {
+	Credit
+	Paused bool        // reading rests
+	timer  *time.Timer // of the rest; nil until the first
+}
+
+// NewMeter returns a meter with a full credit.
+func NewMeter(at transport.Moment, rates Rates) *Meter { return &Meter{Credit: New(at, rates)} }
+
+// Spend takes a read from the credit, and reports whether reading must rest from now on. end is called, without a lock,
+// when the rest may be over, to call Rested.
+func (m *Meter) Spend(n, messages int, at transport.Moment, rates Rates, end func()) bool {
+	m.Refill(max(at, m.At), rates)
+	m.Take(n, messages)
+	rest := m.Rest(rates)
+	if rest == 0 || m.Paused { // a read was on its way when the rest began
+		return false
+	}
+	m.Paused = true
+	if m.timer == nil {
+		m.timer = time.AfterFunc(rest, end)
+	} else {
+		m.timer.Reset(rest)
+	}
+	return true
+}
+
+// Rested ends a rest and returns true, or prolongs it while a debt is left.
+func (m *Meter) Rested(now transport.Moment, rates Rates) bool {
+	if !m.Paused {
+		return false
+	}
+	m.Refill(max(now, m.At), rates)
+	if rest := m.Rest(rates); rest > 0 {
+		m.timer.Reset(rest)
+		return false
+	}
+	m.Paused = false
+	return true
+}
+
+// Stop ends the timer.
+func (m *Meter) Stop() {
+	if m.timer != nil {
+		m.timer.Stop()
+	}
+}

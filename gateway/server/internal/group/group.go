@@ -4,8 +4,10 @@ package group
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/server/internal/label"
 )
 
 const (
@@ -35,8 +37,14 @@ var groupNames = map[string]func(*event.Connection) string{
 	"handler_instance": func(i *event.Connection) string { return i.Instance },
 }
 
-// Reader returns the function that reads the named property of a connection; nil for an unknown name.
-func Reader(name string) func(*event.Connection) string { return groupNames[name] }
+// Reader returns the function that reads the named property of a connection, or the label of a name with `labels.`; nil
+// for an unknown name.
+func Reader(name string) func(*event.Connection) string {
+	if key, ok := strings.CutPrefix(name, "labels."); ok && label.ValidKey(key) {
+		return func(i *event.Connection) string { return i.Labels[key] }
+	}
+	return groupNames[name]
+}
 
 // Counts has the number of connections by value. The caller guards it.
 type Counts map[string]*uint64

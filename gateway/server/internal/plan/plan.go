@@ -1,4 +1,4 @@
-// Package plan checks the configuration of listeners.
+// Package plan checks the configuration of a server.
 package plan
 
 import (
@@ -13,20 +13,12 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/framing"
 )
 
-// The modes of PROXY headers, as server.ProxyMode has them.
-const (
-	proxyOff = iota
-	_
-	proxyRequired
-)
-
 // Listener is the configuration of one listener.
 type Listener struct {
 	Name, Address string
 	Handled       bool // it has a handler
 	TLS           *tls.Config
-	Proxy         int
-	ProxyName     string // the mode's name
+	Proxy         ProxyMode
 	Trusted       []netip.Prefix
 	Rules         framing.Rules
 }
@@ -40,8 +32,8 @@ const (
 	maxFrameTimeout     = time.Hour
 )
 
-// Check checks listeners, whose names must differ. The error names the listener and says what was expected.
-func Check(listeners []Listener) error {
+// checkListeners checks listeners, whose names must differ. The error names the listener and says what was expected.
+func checkListeners(listeners []Listener) error {
 	names := make(map[string]bool)
 	for i := range listeners {
 		l := &listeners[i]
@@ -76,11 +68,11 @@ func (l *Listener) checkAdmission() error {
 	}
 	unix := strings.HasPrefix(l.Address, bind.UnixScheme)
 	switch {
-	case l.Proxy < proxyOff || l.Proxy > proxyRequired:
+	case l.Proxy < ProxyOff || l.Proxy > ProxyRequired:
 		return fmt.Errorf("listener %q: PROXY mode %d: expected ProxyOff, ProxyOptional or ProxyRequired", l.Name, l.Proxy)
-	case l.Proxy != proxyOff && !unix && len(l.Trusted) == 0:
+	case l.Proxy != ProxyOff && !unix && len(l.Trusted) == 0:
 		return fmt.Errorf("listener %q takes PROXY headers (%s) and trusts nobody: expected at least one network of "+
-			"balancers", l.Name, l.ProxyName)
+			"balancers", l.Name, l.Proxy)
 	}
 	return nil
 }

@@ -23,10 +23,10 @@ func TestCheck(t *testing.T) {
 		`"b" has TLS without a certif`:                   func(l *plan.Listener) { l.TLS = &tls.Config{} },
 		`"b": PROXY mode 3: expected`:                    func(l *plan.Listener) { l.Proxy = 3 },
 		`"b": PROXY mode -1: expected`:                   func(l *plan.Listener) { l.Proxy = -1 },
-		`"b" takes PROXY headers (on) an`:                func(l *plan.Listener) { l.Proxy, l.ProxyName = 2, "on" },
+		`"b" takes PROXY headers (req`:                   func(l *plan.Listener) { l.Proxy = plan.ProxyRequired },
 		`"b": max frame 0: expected 1 to 16777216 bytes`: func(l *plan.Listener) { l.Rules.Limit = 0 },
 		`"b": max frame 16777217: expected`:              func(l *plan.Listener) { l.Rules.Limit = 1<<24 + 1 },
-		`"b": frame timeout 1us: expected 1ms to 1h0m0s`: func(l *plan.Listener) { l.Rules.Timeout = 1000 },
+		`"b": frame timeout 1µs: expected 1ms to 1h0m0s`: func(l *plan.Listener) { l.Rules.Timeout = 1000 },
 		`"b": frame timeout 2h0m0s: expected`:            func(l *plan.Listener) { l.Rules.Timeout = 2 * time.Hour },
 		`"b": a frame of fixed:9 has at least 9 bytes; at most 8`: func(l *plan.Listener) {
 			l.Rules.Format, _ = frame.Parse("fixed:9")
@@ -37,7 +37,8 @@ func TestCheck(t *testing.T) {
 		rules := framing.Rules{Limit: plan.DefaultMaxFrame, Timeout: plan.DefaultFrameTimeout}
 		ls := []plan.Listener{{Name: "a", Address: ":1", Handled: true, Rules: rules}, {Name: "b", Address: ":2", Handled: true, Rules: rules}}
 		change(&ls[1])
-		err := plan.Check(ls)
+		s := plan.Server{Node: "a", CloseTimeout: 1, DrainTimeout: 1, EventLogSize: 1, Engine: "net", Listeners: ls}
+		err := s.Check()
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%v; expected %q", err, want)
 		}

@@ -1,6 +1,10 @@
 package sendqueue
 
-import "slices"
+import (
+	"context"
+	"slices"
+	"time"
+)
 
 // Waits are the calls that wait until the kernel has taken a connection's bytes up to a position in the stream. The
 // zero value has none. The owner's lock guards it.
@@ -10,6 +14,21 @@ type Waits struct{ all []*Wait }
 type Wait struct {
 	Done chan struct{} // closed when the bytes were taken, or when the connection closed
 	UpTo uint64        // the position, in bytes from the first
+}
+
+// Await blocks until Done is closed, for at most a time, and ends a margin before ctx's deadline.
+func (w *Wait) Await(ctx context.Context, most, margin time.Duration) {
+	limit := time.Now().Add(most)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-margin).Before(limit) {
+		limit = deadline.Add(-margin)
+	}
+	timer := time.NewTimer(time.Until(limit))
+	defer timer.Stop()
+	select {
+	case <-w.Done:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // Add registers a wait for the bytes up to a position.
