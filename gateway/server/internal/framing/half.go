@@ -56,13 +56,13 @@ func Take(rules *Rules, position uint64) *Half {
 	return h
 }
 
-// Give lets other connections use h. The caller has no use for it any more. A timer whose call may be under way keeps h
-// from being used again.
+// Give lets other connections use h. The caller has no use for it any more. The timer stays with its call, which may be
+// under way.
 func (h *Half) Give() {
 	if h.armed && !h.timer.Stop() {
-		return
+		return // its call reads h
 	}
-	*h = Half{timer: h.timer}
+	*h = Half{}
 	halves.Put(h)
 }
 
