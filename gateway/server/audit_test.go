@@ -13,7 +13,7 @@ import (
 func (g *gateway) audit() {
 	t := g.t
 	t.Helper()
-	lives := make(map[uint64][]event.Type)
+	lives := make(map[uint64][]event.Event)
 	sums := server.Totals{Closed: make(map[server.CloseReason]uint64), Refusals: make(map[server.CloseReason]uint64)}
 	var live uint64
 	events := g.events()
@@ -25,7 +25,7 @@ func (g *gateway) audit() {
 			t.Errorf("audit: event %d is older than the one before", e.Sequence)
 		}
 		if e.Conn.Identity != nil {
-			lives[e.Conn.Seq] = append(lives[e.Conn.Seq], e.Type)
+			lives[e.Conn.Seq] = append(lives[e.Conn.Seq], e)
 		}
 		switch e.Type {
 		case event.Connected:
@@ -61,8 +61,8 @@ func (g *gateway) audit() {
 	if int(g.info().Config.EventLogSize) < len(events) || len(events) > 0 && events[0].Sequence != 1 {
 		t.Fatalf("audit: the log is too short for the test")
 	}
-	for seq, types := range lives {
-		auditLife(g, seq, types)
+	for seq, life := range lives {
+		auditLife(g, seq, life)
 	}
 	totals := g.info().Totals
 	got := server.Totals{Accepted: totals.Accepted, Refused: totals.Refused, Refusals: totals.Refusals,
@@ -70,6 +70,9 @@ func (g *gateway) audit() {
 		BytesSent: totals.BytesSent, BytesUnsent: totals.BytesUnsent, BytesDiscarded: totals.BytesDiscarded}
 	if !reflect.DeepEqual(got, sums) {
 		t.Errorf("audit: totals %+v; the events add up to %+v", got, sums)
+	}
+	if totals.UnacknowledgedBytes != 0 {
+		t.Errorf("audit: %d bytes are counted as held, with no connection left", totals.UnacknowledgedBytes)
 	}
 	if totals.QueuedBytes != 0 {
 		t.Errorf("audit: %d bytes are counted as queued, with no connection left", totals.QueuedBytes)
@@ -88,20 +91,22 @@ func (g *gateway) audit() {
 }
 
 // auditLife checks the events of one connection. CONNECTED comes first and CLOSED last, exactly once each, ENDED comes
-// at most once, and pauses begin and end in turn.
-func auditLife(g *gateway, seq uint64, types []event.Type) {
+// at most once, and pauses of one cause begin and end in turn.
+func auditLife(g *gateway, seq uint64, life []event.Event) {
+	var types []event.Type
+	for _, e := range life {
+		types = append(types, e.Type)
+	}
 	last := len(types) - 1
 	ok := types[0] == event.Connected && types[last] == event.Closed && slices.Index(types, event.Closed) == last &&
 		!slices.Contains(types[1:], event.Connected)
-	paused, ended := false, 0
-	for _, t := range types {
-		switch t {
-		case event.BackpressureOn:
-			ok = ok && !paused
-			paused = true
-		case event.BackpressureOff:
-			ok = ok && paused
-			paused = false
+	paused, ended := make(map[event.PauseCause]bool), 0
+	for _, e := range life {
+		switch e.Type {
+		case event.BackpressureOn, event.BackpressureOff:
+			cause, on := e.Detail.(*event.PauseDetail).Cause, e.Type == event.BackpressureOn
+			ok = ok && cause != 0 && paused[cause] != on
+			paused[cause] = on
 		case event.Ended:
 			ended++
 		}

@@ -42,8 +42,8 @@ type Limits struct {
 	// exceeded. Default 0: no limit. Hazard: one read may have 64 KiB, and reading waits afterwards, so a rate far below
 	// that makes long waits.
 	ReceiveRate int
-	// ReceiveMessageRate is how many reads a second of one connection reach the handler on average: 0 or more. Default 0:
-	// no limit.
+	// ReceiveMessageRate is how many reads a second of one connection reach the handler on average, or frames where the
+	// listener cuts them: 0 or more. Default 0: no limit.
 	ReceiveMessageRate int
 	// HandshakeTimeout bounds the time from accept to the end of the PROXY header and the TLS handshake together: 1 ms to
 	// 1 h. Default 10 s.
