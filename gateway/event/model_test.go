@@ -95,8 +95,8 @@ func (m *model) gap(t *rapid.T, f *follower, d *event.GapDetail) {
 	f.pos = d.To
 }
 
-// TestLogModel holds that every event is delivered once and whole, or is unwanted, or is covered by a gap. Data comes in
-// its place among the others, or is covered by a gap too.
+// TestLogModel holds that every event is delivered once and whole, or is unwanted, or is covered by a gap. Data comes
+// in its place among the others, or is covered by a gap too.
 func TestLogModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := event.NewLog(origin, modelSize)

@@ -30,8 +30,9 @@ func TestNames(t *testing.T) {
 		t.Errorf("close reasons are called %v", seen)
 	}
 	for text, value := range map[string]interface{ String() string }{
-		"HANDLER": event.OpHandler, "SEND_QUEUE": event.CauseSendQueue, "9": event.PauseCause(9), "DATA_OVERFLOW": event.GapDataOverflow,
-		"CLOSED": event.StateClosed, "77": event.State(77),
+		"HANDLER": event.OpHandler, "SEND_QUEUE": event.CauseSendQueue, "9": event.PauseCause(9),
+		"DATA_OVERFLOW": event.GapDataOverflow,
+		"CLOSED":        event.StateClosed, "77": event.State(77),
 	} {
 		if value.String() != text {
 			t.Errorf("%v is called %q; expected %q", value, value.String(), text)

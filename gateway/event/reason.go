@@ -67,8 +67,8 @@ const (
 	ReasonHandlerUnavailable
 	// ReasonHandlerTimeout is a remote handler that sent no command for a new connection within the admit timeout.
 	ReasonHandlerTimeout
-	// ReasonHandlerFailed is a connection that cost three instances of a remote handler, or a command for it that could not
-	// be carried out.
+	// ReasonHandlerFailed is a connection that cost three instances of a remote handler, or a command for it that could
+	// not be carried out.
 	ReasonHandlerFailed
 	reasonCount
 )

@@ -17,7 +17,8 @@ func whole() event.Connection {
 		Identity: &event.Identity{Origin: &origin, Listener: &event.Listener{Name: "main"}, Seq: 7,
 			Remote: netip.MustParseAddrPort("10.0.0.1:2"), Local: netip.MustParseAddrPort("10.0.0.1:3"), ConnectedAt: at(1)},
 		LastActiveAt: at(2), BytesReceived: 1 << 60, BytesSent: 1<<60 + 1, QueuedBytes: 1<<60 + 2, UnsentBytes: 14,
-		DiscardedBytes: 15, Unacknowledged: 1<<60 + 3, Instance: "pod-1", Labels: map[string]string{"k": "v"}, ClosedAt: at(3), CloseText: "why", ClosedBy: "who",
+		DiscardedBytes: 15, Unacknowledged: 1<<60 + 3, Instance: "pod-1",
+		Labels: map[string]string{"k": "v"}, ClosedAt: at(3), CloseText: "why", ClosedBy: "who",
 		State: event.StateClosed, CloseReason: event.ReasonKicked, ReadPaused: true,
 	}
 }

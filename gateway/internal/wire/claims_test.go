@@ -97,7 +97,7 @@ func TestClaimsBoundMemory(t *testing.T) {
 	}
 }
 
-// TestDetailsOfTypes checks that a type of event passes with the details that it has in the contract, and with no others.
+// TestDetailsOfTypes checks that a type of event passes with the details that it has in the contract, and no others.
 func TestDetailsOfTypes(t *testing.T) {
 	members := (&pb.Event{}).ProtoReflect().Descriptor().Oneofs().ByName("details").Fields()
 	used := make(map[protowire.Number]bool)
