@@ -5,15 +5,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sockgate/sockgate/gateway/remote"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
-var errDrained = status.Error(codes.Aborted, "the lane's drain is over")
+// errDrained is the status of a lane whose drain is over: OK.
+var errDrained error
 
 // TestDrain holds that the end of ctx drains every lane, which goes on until the gateway ends it.
 func TestDrain(t *testing.T) {
@@ -33,7 +32,7 @@ func TestDrain(t *testing.T) {
 		a.deliver(data(1, 2, "hi"))
 		a.mustCommand(`1@2 "hi"`)
 		a.deliver(moved(1))
-		a.end(nil)
+		a.end(errDrained)
 		p.mustReturn(nil)
 		seen.mustBe(t, "open 1", "data 1 hi", "moved 1")
 	})

@@ -10,6 +10,9 @@ import (
 // maxWaiting is how many bytes of commands may wait before a call that posts one blocks.
 const maxWaiting = 1 << 20
 
+// maxSpares is how many empty batches are kept: as many as can wait.
+const maxSpares = maxWaiting / maxBatch
+
 // outbox has the commands that a lane's writer will send. Batching needs no timer: a batch gathers while the batch
 // before it is being sent.
 type outbox struct {
@@ -18,7 +21,7 @@ type outbox struct {
 	waiting int       // bytes in all batches, the one that is being sent included
 	full    []*batch  // batches that take no more, oldest first
 	open    *batch    // takes commands; never nil
-	spare   *batch    // for use as the next open one; may be nil
+	spares  []*batch  // for use as the next open one
 	drain   *durationpb.Duration
 	idle    bool // the writer waits for woken
 	ended   bool
@@ -66,10 +69,7 @@ func (o *outbox) add(number uint64, g *change, acknowledged uint64) bool {
 	cost := g.cost()
 	if !o.open.takes(cost) {
 		o.full = append(o.full, o.open)
-		o.open, o.spare = o.spare, nil
-		if o.open == nil {
-			o.open = newBatch()
-		}
+		o.open = o.empty()
 	}
 	o.open.add(number, g, acknowledged, cost)
 	o.waiting += cost
@@ -108,10 +108,18 @@ func (o *outbox) take() *batch {
 	}
 	b := o.open
 	b.request.Drain, o.drain = o.drain, nil
-	o.open, o.spare = o.spare, nil
-	if o.open == nil {
-		o.open = newBatch()
+	o.open = o.empty()
+	return b
+}
+
+// empty returns a batch without commands. The caller holds mu.
+func (o *outbox) empty() *batch {
+	n := len(o.spares)
+	if n == 0 {
+		return newBatch()
 	}
+	b := o.spares[n-1]
+	o.spares[n-1], o.spares = nil, o.spares[:n-1]
 	return b
 }
 
@@ -124,7 +132,9 @@ func (o *outbox) taken(b *batch) {
 	}
 	o.waiting -= b.bytes
 	b.reset()
-	o.spare = b
+	if len(o.spares) < maxSpares {
+		o.spares = append(o.spares, b)
+	}
 }
 
 // end makes every call return, now and later. Nothing is sent any more.

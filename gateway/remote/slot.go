@@ -77,11 +77,9 @@ func (s *slot) over(err error, b *backoff, said *string) bool {
 		f.fail(fmt.Errorf("remote: attach as %s: %w", f.config.Handler, err))
 		return true
 	}
-	if status.Code(err) == codes.Aborted { // an operator drained the instance
+	if errors.Is(err, io.EOF) { // the program has not asked for it
 		b.longest()
-	}
-	if errors.Is(err, io.EOF) {
-		err = errors.New("the gateway ended the stream")
+		err = errors.New("the gateway ended the lane, because an operator drained the instance")
 	}
 	if text := err.Error(); text != *said {
 		*said = text
