@@ -19,7 +19,7 @@ func (c *Conn) begin(position uint64, ordered bool) bool {
 	if ordered {
 		c.position = position
 	}
-	c.lane.watch.calls()
+	c.lane.watch.reader.beat(false)
 	return true
 }
 

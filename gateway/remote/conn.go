@@ -12,10 +12,10 @@ import (
 )
 
 // Conn is one connection while a lane owns it. Its methods may be called from any goroutine, also after the connection
-// has closed or moved. During a call of the handler for the connection, what any goroutine sends and sets goes with
-// that call's command. At other times each Send, Write, SetState, SetLabel, RemoveLabel, SetIdleTimeout, NotifyIdle,
-// Close, Reset and MoveTo is a command of its own, and blocks while more than 1 MiB of commands waits for the network.
-// The other methods do not block.
+// has closed or moved. During a call of the handler for the connection, the sends and changes of every goroutine go
+// with that call's command. At other times each Send, Write, SetState, SetLabel, RemoveLabel, SetIdleTimeout,
+// NotifyIdle, Close, Reset and MoveTo is a command of its own, and blocks while more than 1 MiB of commands waits for
+// the network. The other methods do not block.
 type Conn struct {
 	number  uint64 // on its lane; a connection that comes back has another one
 	lane    *lane
@@ -71,8 +71,8 @@ func (c *Conn) Resumed() bool { return c.resumed }
 // data that have cost others their life with care.
 func (c *Conn) Attempt() int { return c.attempt }
 
-// Position returns how many bytes were received from the peer, from the start of the connection up to the end of what
-// the last call of Open, Data or End was about.
+// Position returns how many bytes were received from the peer, from the start of the connection up to the end of the
+// bytes that the last call of Open, Data or End was given.
 func (c *Conn) Position() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -192,7 +192,7 @@ func (c *Conn) NotifyIdle(on bool) error {
 }
 
 // MoveTo moves the connection to an instance of the handler on the same node, for example to the one that has the
-// session of its user. What is unacknowledged is delivered again there. Where the instance has no lane, or no room, the
+// session of its user. Unacknowledged bytes are delivered again there. Where the instance has no lane, or no room, the
 // connection stays. The error is ErrClosed, or says that the instance has no valid name.
 func (c *Conn) MoveTo(instance string) error {
 	if err := checkInstance(instance); err != nil {

@@ -1,8 +1,8 @@
 package remote
 
 // Answer is the rest of a call of Open, Data or End that answers later. The bytes of the call stay unacknowledged until
-// Done, and so do those of later calls for the connection: acknowledgements are in order. What those calls send waits
-// too, so that it goes with the acknowledgement of their bytes. A program that never calls Done stops its connection
+// Done, and so do those of later calls for the connection: acknowledgements are in order. Sends of those calls wait
+// too, so that they go with the acknowledgement of their bytes. A program that never calls Done stops its connection
 // when the window is full. Sends outside of calls do not wait.
 //
 // All methods may be called from any goroutine, and return ErrClosed or do nothing when the connection has ended or
@@ -15,9 +15,9 @@ type Answer struct {
 	closed   bool // Close was called
 }
 
-// Defer keeps the bytes of the call under way unacknowledged until Done of the answer. What the call has sent and set
-// becomes a part of the answer, also after Defer. A second Defer in the same call returns the same answer. It may be
-// called only in Open, Data or End for the connection, and panics at other times.
+// Defer keeps the bytes of the call under way unacknowledged until Done of the answer. All that the call sends and
+// sets, before Defer and after it, becomes a part of the answer. A second Defer in the same call returns the same
+// answer. It may be called only in Open, Data or End for the connection, and panics at other times.
 func (c *Conn) Defer() *Answer {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -31,13 +31,7 @@ func (l *lane) receive(r *pb.AttachResponse) error {
 func (l *lane) deliver(d *pb.Delivery) error {
 	c := l.conns[d.GetConnection()]
 	if o, ok := d.GetNews().(*pb.Delivery_Opened); ok {
-		if c != nil {
-			return fmt.Errorf("the gateway opened connection number %d, which the lane has", c.number)
-		}
-		c = newConn(l, d.GetConnection(), d.GetPosition(), o.Opened)
-		l.conns[c.number] = c
-		l.open(c, d.GetPosition())
-		return nil
+		return l.opened(c, d, o.Opened)
 	}
 	if c == nil {
 		return nil
@@ -54,6 +48,17 @@ func (l *lane) deliver(d *pb.Delivery) error {
 	case *pb.Delivery_Closed:
 		l.close(c, news.Closed)
 	}
+	return nil
+}
+
+// opened makes a connection the lane's. c is the one that has its number already: the contract has none.
+func (l *lane) opened(c *Conn, d *pb.Delivery, o *pb.Opened) error {
+	if c != nil {
+		return fmt.Errorf("the gateway opened connection number %d, which the lane has", c.number)
+	}
+	c = newConn(l, d.GetConnection(), d.GetPosition(), o)
+	l.conns[c.number] = c
+	l.open(c, d.GetPosition())
 	return nil
 }
 

@@ -25,7 +25,8 @@
 // # Bounds
 //
 // Commands that wait for the network hold at most 1 MiB a lane, and one command more. Above that, a call that sends
-// blocks until there is room or the lane ends. Changes of one connection that wait, for the end of a call or for
-// [Answer.Done], hold at most 1 MiB of data. A batch that was used is used again: a busy lane keeps up to about 3 MiB.
-// A lane has two goroutines, and needs none, no timer and no channel for a message.
+// blocks until there is room or the lane ends. A lane ends when its gateway says or takes nothing for 15 s. Changes of
+// one connection that wait, for the end of a call or for [Answer.Done], hold at most 1 MiB of data. A batch that was
+// used is used again: a busy lane keeps up to about 3 MiB. A lane has two goroutines, and needs none, no timer and no
+// channel for a message.
 package remote

@@ -31,7 +31,7 @@ func (d *dialer) dial(_ context.Context, node, address string) (grpc.ClientConnI
 	d.dialed = append(d.dialed, node+" "+address)
 	f := d.nodes[address]
 	if f == nil {
-		return nil, errors.New("nobody is there")
+		return nil, errors.New("no gateway is there")
 	}
 	return &countedConn{f.dial(), d}, nil
 }

@@ -10,8 +10,8 @@ import (
 // order: Open, Data*, End?, Close. One goroutine makes all calls of a lane, and lanes run at the same time. A call that
 // blocks holds up all connections of its lane: an answer that takes time is deferred with [Conn.Defer].
 //
-// A panic resets the connection, with the panic's text as the close text, and is logged. What the call had sent and
-// set is discarded. The lane goes on. runtime.Goexit makes Serve return an error.
+// A panic resets the connection, with the panic's text as the close text, and is logged. Everything that the call had
+// sent and set is discarded. The lane goes on. runtime.Goexit makes Serve return an error.
 type Handler interface {
 	// Open is called first. When it returns, the connection is admitted, unless it has called Defer. To deny it, send a
 	// farewell and call Close. The gateway closes a connection that is not admitted within its admit timeout (10 s).
@@ -56,20 +56,20 @@ type Mover interface {
 }
 
 // Idler is a Handler for idle connections. Idle is called when nothing was received or sent for the connection's idle
-// timeout, once for each idle period, after Conn.NotifyIdle(true). What it sends and sets is one command.
+// timeout, once for each idle period, after Conn.NotifyIdle(true). Its sends and changes are one command.
 type Idler interface {
 	Idle(c *Conn)
 }
 
 // Drainer is a Handler that paces what it sends. Drained is called when the gateway's send queue of the connection has
 // drained after it was over the high water. It may come early while commands are under way: look at Conn.Unwritten
-// before sending much. What it sends and sets is one command.
+// before sending much. Its sends and changes are one command.
 type Drainer interface {
 	Drained(c *Conn)
 }
 
 // Shutdowner is a Handler that bids its peers farewell. Shutdown is called for each connection of a lane when the
-// gateway drains: it closes the connections that are left after the time. What the call sends and sets is one command.
+// gateway drains: it closes the connections that are left after the time. The call's sends and changes are one command.
 type Shutdowner interface {
 	Shutdown(c *Conn, within time.Duration)
 }

@@ -17,7 +17,7 @@ import (
 const (
 	// half is half of the longest silence of the program, which is below 3 s. The gateway takes it for frozen after 10 s.
 	half = 1400 * time.Millisecond
-	// silence is how long the gateway may say nothing. It says something every 5 s.
+	// silence is how long the gateway may say nothing, or take nothing of a request. It says something every 5 s.
 	silence = 15 * time.Second
 	// maxReceive is the most bytes of a response: a frame of 16 MiB, and a batch of others.
 	maxReceive = 20 << 20
@@ -115,19 +115,21 @@ func (l *lane) run(first *pb.AttachResponse) error {
 	return l.read(first)
 }
 
-// read handles responses until the stream ends.
+// read handles responses until the stream ends. Those that came before the end of the lane and were not read yet are
+// not handled: no command would be sent.
 func (l *lane) read(r *pb.AttachResponse) error {
-	for {
+	for l.ctx.Err() == nil {
 		if err := l.receive(r); err != nil {
 			return err
 		}
-		l.watch.receives(true)
+		l.watch.reader.beat(true)
 		var err error
 		if r, err = l.stream.Recv(); err != nil {
 			return l.told(err)
 		}
-		l.watch.receives(false)
+		l.watch.reader.beat(false)
 	}
+	return context.Cause(l.ctx)
 }
 
 // write sends batches until the lane ends, and a sign of life when there are none.
@@ -172,7 +174,9 @@ func (l *lane) pause(ticker *time.Ticker, silent *bool) bool {
 
 // send sends a request. It returns false when the stream has ended; the reader is told why.
 func (l *lane) send(r *pb.AttachRequest) bool {
+	l.watch.writer.beat(true)
 	err := l.stream.Send(r)
+	l.watch.writer.beat(false)
 	if err != nil && !errors.Is(err, io.EOF) {
 		l.cancel(fmt.Errorf("sending to the gateway: %w", err))
 	}

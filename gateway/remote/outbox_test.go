@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -17,11 +18,13 @@ import (
 // deaf is a gateway that takes hello and a number of other requests.
 type deaf struct {
 	*wire
-	takes int
+	takes   int
+	streams atomic.Int64
 }
 
 func (d *deaf) NewStream(ctx context.Context, _ *grpc.StreamDesc, _ string, _ ...grpc.CallOption) (grpc.ClientStream,
 	error) {
+	d.streams.Add(1)
 	return &deafStream{wireStream{wire: d.wire, ctx: ctx}, d}, nil
 }
 
@@ -74,5 +77,26 @@ func TestProducersWait(t *testing.T) {
 			t.Error(err)
 		}
 		producers.Wait()
+	})
+}
+
+// TestDeafGateway holds that a lane ends when its reader waits for room, because the gateway takes nothing.
+func TestDeafGateway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &deaf{wire: newWire(1<<30, 100), takes: 1}
+		began, result := time.Now(), make(chan error, 1)
+		go func() {
+			result <- remote.Serve(w.ctx, w, remote.Config{Handler: "chat", DrainTimeout: -1}, echo{})
+		}()
+		for w.streams.Load() < 2 {
+			time.Sleep(time.Second)
+		}
+		if d := time.Since(began); d < 15*time.Second || d > 18*time.Second {
+			t.Errorf("attached again after %s", d)
+		}
+		w.cancel()
+		if err := <-result; err != nil {
+			t.Error(err)
+		}
 	})
 }

@@ -17,9 +17,10 @@ import (
 // with the cause [ErrAbandon], or set a DrainTimeout below 0. To cut a drain short, close
 // conn: the lanes on it end at once.
 //
-// The error says which parameter is missing or out of its bounds; or it is that of the first attach to the gateway of conn, with
-// code INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, UNAUTHENTICATED or UNIMPLEMENTED; or it says that conn was
-// closed or that h called runtime.Goexit. Later such errors, and those of other nodes, are logged, and Serve goes on.
+// The error says which parameter is missing or out of its bounds; or it is that of the first attach to the gateway of
+// conn, with code INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, UNAUTHENTICATED or UNIMPLEMENTED; or it says that
+// conn was closed or that h called runtime.Goexit. Later such errors, and those of other nodes, are logged, and Serve
+// goes on.
 //
 // When Serve returns, all calls of h have ended, and no goroutine is left. A program may call Serve several times.
 func Serve(ctx context.Context, conn grpc.ClientConnInterface, c Config, h Handler) error {

@@ -19,33 +19,56 @@ const (
 // The causes of ends that the program makes.
 var (
 	errSilent   = errors.New("the gateway said nothing for 15 s")
+	errDeaf     = errors.New("the gateway took nothing for 15 s")
 	errNotEnded = errors.New("the gateway did not end the lane at the end of its drain")
 	errEnded    = errors.New("the lane has ended")
 	errGoexit   = errors.New("remote: the handler called runtime.Goexit")
 )
 
-// watch ends a lane when the gateway is silent or does not end a drain, and logs a call that holds up the lane. It has
-// one timer, because a writer that is blocked cannot watch.
+// pulse tells how long one of a lane's goroutines has been at the same step. The goroutine beats; the watch looks.
+type pulse struct {
+	beats   atomic.Uint64
+	outside atomic.Bool // it waits for the gateway
+
+	// The watch's own.
+	seen  uint64    // beats at the last look
+	since time.Time // first look that saw them
+}
+
+// beat notes a step, and whether the goroutine waits for the gateway now.
+func (p *pulse) beat(outside bool) {
+	p.beats.Add(1)
+	p.outside.Store(outside)
+}
+
+// quiet returns how long the goroutine has been at its step, and whether it waits for the gateway. With fresh, it began
+// the step now.
+func (p *pulse) quiet(now time.Time, fresh bool) (time.Duration, bool) {
+	if beats := p.beats.Load(); fresh || beats != p.seen {
+		p.seen, p.since = beats, now
+	}
+	return now.Sub(p.since), p.outside.Load()
+}
+
+// watch ends a lane when the gateway is silent, takes nothing or does not end a drain, and logs a call that holds up
+// the lane. It has a timer, because a reader or writer that is blocked cannot watch itself.
 type watch struct {
-	lane     *lane
-	progress atomic.Uint64 // calls that began, and steps of the reader
-	waiting  atomic.Bool   // the reader waits for the gateway
+	lane           *lane
+	reader, writer pulse
 
 	mu     sync.Mutex
 	timer  *time.Timer
 	over   bool
 	until  time.Time // the lane ends then at the latest; zero without a drain
 	looked time.Time
-	seen   uint64    // progress at the last look
-	since  time.Time // first look that saw it
-	logged bool      // the call under way was logged
+	logged bool // the call under way was logged
 }
 
 func (w *watch) start(l *lane) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := time.Now()
-	w.lane, w.looked, w.since = l, now, now
+	w.lane, w.looked = l, time.Now()
+	w.reader.since, w.writer.since = w.looked, w.looked
 	w.timer = time.AfterFunc(look, w.look)
 }
 
@@ -65,15 +88,6 @@ func (w *watch) endBy(t time.Time) {
 	}
 }
 
-// calls notes that a call of the handler begins.
-func (w *watch) calls() { w.progress.Add(1) }
-
-// receives notes that the reader waits for the gateway, or does so no more.
-func (w *watch) receives(waits bool) {
-	w.progress.Add(1)
-	w.waiting.Store(waits)
-}
-
 func (w *watch) look() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -81,26 +95,26 @@ func (w *watch) look() {
 		return
 	}
 	now := time.Now()
-	w.judge(now)
+	w.judge(now, now.Sub(w.looked) > 5*look)
 	w.looked = now
 	w.timer.Reset(look)
 }
 
-// judge does the work of look. After the whole process has stopped (SIGSTOP, a suspended machine), what came meanwhile
-// is read first. The caller holds mu.
-func (w *watch) judge(now time.Time) {
-	seen, stopped := w.progress.Load(), now.Sub(w.looked) > 5*look
-	if seen != w.seen || stopped {
-		w.seen, w.since, w.logged = seen, now, false
-	}
-	quiet, waiting := now.Sub(w.since), w.waiting.Load()
+// judge does the work of look. After the whole process has stopped (SIGSTOP, a suspended machine), the responses that
+// came meanwhile are read first. The caller holds mu.
+func (w *watch) judge(now time.Time, stopped bool) {
+	reading, receives := w.reader.quiet(now, stopped)
+	writing, sends := w.writer.quiet(now, stopped)
+	w.logged = w.logged && reading >= stuck
 	switch {
 	case !w.until.IsZero() && now.After(w.until):
 		w.lane.cancel(errNotEnded)
-	case waiting && quiet >= silence:
+	case receives && reading >= silence:
 		w.lane.cancel(errSilent)
-	case !waiting && quiet >= stuck && !w.logged:
+	case sends && writing >= silence:
+		w.lane.cancel(errDeaf)
+	case !receives && reading >= stuck && !w.logged:
 		w.logged = true
-		w.lane.logger.Warn("a call of the handler holds up all connections of a lane", "for", quiet.Round(time.Second))
+		w.lane.logger.Warn("a call of the handler holds up all connections of a lane", "for", reading.Round(time.Second))
 	}
 }
