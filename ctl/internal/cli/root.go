@@ -65,7 +65,7 @@ func Main() int {
 		StderrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		Getenv:           os.Getenv,
 		ConfigDir:        os.UserConfigDir,
-		ReaderGone:       func() bool { return app.PipeBroken(int(os.Stdout.Fd())) },
+		ReaderGone:       func() bool { return pipeBroken(int(os.Stdout.Fd())) },
 	})
 }
 

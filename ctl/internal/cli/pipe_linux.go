@@ -1,9 +1,9 @@
-package app
+package cli
 
 import "syscall"
 
-// PipeBroken reports whether fd is a pipe whose reader has gone. The writing end of a pipe is readable only then.
-func PipeBroken(fd int) bool {
+// pipeBroken reports whether fd is a pipe whose reader has gone. The writing end of a pipe is readable only then.
+func pipeBroken(fd int) bool {
 	var stat syscall.Stat_t
 	if syscall.Fstat(fd, &stat) != nil || stat.Mode&syscall.S_IFMT != syscall.S_IFIFO {
 		return false
