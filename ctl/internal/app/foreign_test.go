@@ -201,7 +201,8 @@ func FuzzNameForms(f *testing.F) {
 		if (err == nil || twice) != cursor.ok(text) && text != "" {
 			t.Errorf("cursor %q: %v", text, err)
 		}
-		for _, form := range []*nameForm{connectionID, nodesName, incarnation, cursor, pageToken} {
+		for _, form := range []*nameForm{connectionID, nodesName, incarnation, cursor, handlersName, instanceName,
+			pageToken} {
 			if form.ok(text) && Clean(text) != text {
 				t.Errorf("%s %q", form.what, text)
 			}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -21,7 +22,15 @@ var (
 	nodesName    = &nameForm{"a node's name", "1 to 32 of a-z, 0-9 and -", emptyOr(nodeName.MatchString)}
 	incarnation  = &nameForm{"an incarnation", "1 to 16 hex digits", emptyOr(isIncarnation)}
 	cursor       = &nameForm{"a cursor", "node.incarnation@sequence, separated by commas", emptyOr(isCursor)}
+	handlersName = &nameForm{"a handler's name", nodesName.looks, HandlerName.MatchString}
+	instanceName = &nameForm{"an instance's name", "1 to 64 of A-Z, a-z, 0-9, ., _ and -", InstanceName.MatchString}
 	pageToken    = &nameForm{"a page token", "at most 4096 characters of ASCII without spaces", isPageToken}
+)
+
+// The forms of the names that a remote handler and its instances have.
+var (
+	HandlerName  = nodeName
+	InstanceName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 )
 
 // nameForms are the fields of answers that have such a name. Every other text is free, and only printed.
@@ -39,6 +48,14 @@ var nameForms = map[protoreflect.FullName]*nameForm{
 	"sockgate.v1.NodeResult.node":                         nodesName,
 	"sockgate.v1.Node.name":                               nodesName,
 	"sockgate.v1.Node.incarnation":                        incarnation,
+	"sockgate.v1.Instance.handler":                        handlersName,
+	"sockgate.v1.Instance.instance":                       instanceName,
+	"sockgate.v1.Instance.node":                           nodesName,
+	"sockgate.v1.HandlerStatus.handler":                   handlersName,
+	"sockgate.v1.HandlerStatus.node":                      nodesName,
+	"sockgate.v1.Welcome.node":                            nodesName,
+	"sockgate.v1.Welcome.incarnation":                     incarnation,
+	"sockgate.v1.NodeAddress.node":                        nodesName,
 	"sockgate.v1.NodeLimits.node":                         nodesName,
 	"sockgate.v1.Ban.node":                                nodesName,
 	"sockgate.v1.GetGatewayResponse.node":                 nodesName,

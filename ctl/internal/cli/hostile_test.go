@@ -69,8 +69,10 @@ func (h hostile) text(d protoreflect.FieldDescriptor) protoreflect.Value {
 	switch d.FullName() {
 	case "sockgate.v1.Connection.id", "sockgate.v1.TargetOutcome.id":
 		value, isName = "n.1.1", true
-	case "sockgate.v1.Node.name":
+	case "sockgate.v1.Node.name", "sockgate.v1.Instance.handler", "sockgate.v1.HandlerStatus.handler":
 		value, isName = "n", true
+	case "sockgate.v1.Instance.instance":
+		value, isName = "i", true
 	case "sockgate.v1.ListConnectionsResponse.next_page_token", "sockgate.v1.ListBansResponse.next_page_token":
 		value, isName = "", true // a walk that ends
 	}
@@ -183,9 +185,13 @@ func (h hostile) serve(t *testing.T, err error, ended func(int64)) string {
 			return errors.Join(e, err)
 		}
 		name, _ := grpc.MethodFromServerStream(stream)
-		method := pb.File_sockgate_v1_gateway_service_proto.Services().Get(0).Methods().
-			ByName(protoreflect.Name(name[strings.LastIndex(name, "/")+1:]))
-		kind, e := protoregistry.GlobalTypes.FindMessageByName(method.Output().FullName())
+		method, e := protoregistry.GlobalFiles.FindDescriptorByName(
+			protoreflect.FullName(strings.ReplaceAll(name[1:], "/", ".")))
+		if e != nil {
+			return e
+		}
+		kind, e := protoregistry.GlobalTypes.FindMessageByName(
+			method.(protoreflect.MethodDescriptor).Output().FullName())
 		if e != nil {
 			return e
 		}
@@ -228,9 +234,12 @@ var hostileRuns = map[string][]struct {
 	"node forget": {{"node forget n --yes", 1}},
 	"limits get":  {{"limits get", 0}, {"limits get allow listener-connections idle-action", 3}},
 	"limits set":  {{"limits set max-connections=5", 1}},
-	"ban add":     {{"ban add 192.0.2.1", 1}},
-	"ban list":    {{"ban list", 1}},
-	"ban remove":  {{"ban remove 192.0.2.1", 1}},
+	"handlers":    {{"handlers", 1}, {"handlers --interval 1s", 1}},
+	"handlers drain": {{"handlers drain i --yes", 1}, {"handlers drain i --handler n --yes", 1},
+		{"handlers drain i", 1}},
+	"ban add":    {{"ban add 192.0.2.1", 1}},
+	"ban list":   {{"ban list", 1}},
+	"ban remove": {{"ban remove 192.0.2.1", 1}},
 	"dial": {{"dial --send x DATA", 0}, {"dial --send x --encoding hex DATA", 0},
 		{"dial --send x --encoding base64 DATA", 0}},
 	"bench idle":      {{"bench idle -c 1 -d 1ms DATA", 0}},
@@ -417,7 +426,7 @@ func TestHostileErrors(t *testing.T) {
 // TestHostileCompletions asks for the words of every argument and flag.
 func TestHostileCompletions(t *testing.T) {
 	lines := []string{"get ", "send ", "kick ", "label ", "broadcast x --exclude ", "list --node ", "node forget ",
-		"ban remove ", "info --node ", "count --by ", "limits get ", "shutdown --node "}
+		"ban remove ", "handlers drain ", "handlers --handler ", "info --node ", "count --by ", "limits get ", "shutdown --node "}
 	for _, h := range []hostile{{names: true}, {}} {
 		for _, line := range lines {
 			run, _ := hostileRun(t, h, nil, append([]string{"__complete"}, strings.Split(line, " ")...)...)

@@ -15,6 +15,7 @@ import (
 	"github.com/sockgate/sockgate/ctl/internal/app"
 	"github.com/sockgate/sockgate/ctl/internal/bench"
 	"github.com/sockgate/sockgate/ctl/internal/dial"
+	"github.com/sockgate/sockgate/ctl/internal/handlers"
 	"github.com/sockgate/sockgate/ctl/internal/limits"
 	"github.com/sockgate/sockgate/ctl/internal/local"
 )
@@ -43,8 +44,8 @@ func rootCommand(a *app.App) *cobra.Command {
 	root.AddCommand(
 		listCommand(a), countCommand(a), getCommand(a), sendCommand(a), broadcastCommand(a), kickCommand(a), labelCommand(a),
 		streamEventsCommand(a), shutdownCommand(a), infoCommand(a), nodesCommand(a, "nodes"), nodeCommand(a),
-		limits.Command(a), banCommand(a), local.TokenCommand(a), local.ContextCommand(a), local.TLSDevCommand(a),
-		dial.Command(a), bench.Command(a), versionCommand(a),
+		limits.Command(a), banCommand(a), handlers.Command(a), local.TokenCommand(a), local.ContextCommand(a),
+		local.TLSDevCommand(a), dial.Command(a), bench.Command(a), versionCommand(a),
 	)
 	return root
 }
