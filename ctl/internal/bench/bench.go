@@ -1,5 +1,5 @@
-// Package bench is `ctl bench`, a load generator for gateways: round trips, churn, idle connections, broadcasts and
-// event streams, each a command with a report.
+// Package bench is `ctl bench`, a load generator for gateways: round trips, churn, idle connections, broadcasts, event
+// streams and remote handlers, each a command with a report.
 package bench
 
 import (
@@ -26,14 +26,14 @@ const (
 	maxBenchDuration    = 24 * time.Hour
 
 	maxDialers = 128         // connections that are being opened at once
-	benchDrain = time.Second // how long answers may still come when sending has ended
+	benchDrain = time.Second // how long answers may still come, by default
 )
 
 const benchLong = `Put load on a server and measure it.
 
 echo and connect need only the address of a data plane; any other echo server will do. idle asks
-the control plane (--gateway) for the daemon's memory, if it can. broadcast and events drive the
-control plane and need it.
+the control plane (--gateway) for the daemon's memory, if it can. broadcast, events and handler
+drive the control plane and need it.
 
 Latencies are kept in a histogram with three significant digits. At a fixed --rate they count
 from the moment at which something was due, and not from when it was begun, so that a stall
@@ -50,7 +50,7 @@ plane cannot be reached.`
 func Command(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "bench", Short: "Put load on a gateway, or on another server, and measure", Long: benchLong}
 	cmd.AddCommand(benchEchoCommand(a), benchConnectCommand(a), benchIdleCommand(a), benchBroadcastCommand(a),
-		benchEventsCommand(a))
+		benchEventsCommand(a), benchHandlerCommand(a))
 	return a.Noun(cmd, "measure")
 }
 
@@ -65,8 +65,8 @@ type commonFlags struct {
 	tls         app.DataTLS
 }
 
-func (o *commonFlags) registerConnections(cmd *cobra.Command, most string) {
-	cmd.Flags().IntVarP(&o.connections, "connections", "c", 100, most)
+func (o *commonFlags) registerConnections(cmd *cobra.Command) {
+	cmd.Flags().IntVarP(&o.connections, "connections", "c", 100, "connections, 1 to 250,000")
 	app.CompleteFlag(cmd, "connections")
 }
 
@@ -129,6 +129,7 @@ type benchmark struct {
 	end         atomic.Int64  // the reading of now() when sending ends
 	stopped     chan struct{} // closed: that has come
 	interrupted bool          // it came early; read only when run has returned
+	drain       time.Duration // how long answers may still come when sending has ended
 
 	failures failures
 	load     clientLoad
@@ -149,7 +150,7 @@ func newBench(a *app.App, addr string, flags commonFlags, sockets int, churn boo
 		return nil, err
 	}
 	b := &benchmark{app: a, network: network, address: address, flags: flags, begun: time.Now(),
-		stopped: make(chan struct{})}
+		stopped: make(chan struct{}), drain: benchDrain}
 	b.end.Store(math.MaxInt64)
 	if b.secure, err = a.DataConfig(&b.flags.tls, address); err != nil {
 		return nil, err
@@ -207,7 +208,7 @@ func (b *benchmark) run(ctx context.Context, until time.Duration, work, cut func
 	}
 	b.end.Store(min(b.end.Load(), int64(b.now())))
 	close(b.stopped)
-	timer.Reset(benchDrain)
+	timer.Reset(b.drain)
 	select {
 	case <-done:
 	case <-timer.C:

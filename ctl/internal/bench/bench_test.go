@@ -45,7 +45,7 @@ func TestBenchGivesUp(t *testing.T) {
 func TestBenchBounds(t *testing.T) {
 	for words, want := range map[string]string{
 		"": "bench needs to know what to measure: one of broadcast, connect, echo, events, " +
-			"idle",
+			"handler, idle",
 		"nothing":                         `bench "nothing" is not known`,
 		"echo":                            "echo expects one ADDR, host:port or unix:///path, and was given 0 arguments",
 		"echo x":                          `"x" is not an address`,

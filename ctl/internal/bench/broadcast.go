@@ -50,7 +50,7 @@ everything; 6 the control plane cannot be reached.`,
 				args[0], o)
 		}),
 	}
-	o.registerConnections(cmd, "connections, 1 to 250,000")
+	o.registerConnections(cmd)
 	o.registerSize(cmd, 128, "bytes of a broadcast, 16 to 512 KiB")
 	cmd.Flags().IntVar(&o.count, "count", 100, "broadcasts, 1 to 1,000,000")
 	o.registerDuration(cmd, time.Minute, "how long it may take")

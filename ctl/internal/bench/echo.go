@@ -56,7 +56,7 @@ Exit codes: 0 done; 1 failed, or wrong bytes; 2 usage; 3 some connections failed
 				o)
 		}),
 	}
-	o.registerConnections(cmd, "connections, 1 to 250,000")
+	o.registerConnections(cmd)
 	o.registerSize(cmd, 64, "bytes of a message, 1 to 1 MiB")
 	cmd.Flags().IntVarP(&o.pipeline, "pipeline", "p", 1, "most messages in flight on a connection, 1 to 1,000")
 	o.registerDuration(cmd, 10*time.Second, "how long to measure")

@@ -40,7 +40,7 @@ Exit codes: 0 done; 1 failed; 2 usage; 3 some connections failed or did not last
 				o)
 		}),
 	}
-	o.registerConnections(cmd, "connections, 1 to 250,000")
+	o.registerConnections(cmd)
 	o.registerDuration(cmd, 5*time.Second, "how long to hold them")
 	o.registerSource(cmd)
 	o.tls.Register(cmd)

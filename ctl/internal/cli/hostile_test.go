@@ -247,6 +247,7 @@ var hostileRuns = map[string][]struct {
 	"bench connect":   {{"bench connect -c 1 -d 1ms --warmup 1ms DATA", 0}},
 	"bench broadcast": {{"bench broadcast -c 1 --count 1 --timeout 50ms DATA", 0}},
 	"bench events":    {{"bench events -s 1 -c 1 -d 1ms DATA", 0}},
+	"bench handler":   {{"bench handler n -c 1 -d 1ms --warmup 1ms --address DATA", 0}},
 }
 
 // ownRuns are the commands that take text from the user and the user's files alone.
@@ -426,7 +427,8 @@ func TestHostileErrors(t *testing.T) {
 // TestHostileCompletions asks for the words of every argument and flag.
 func TestHostileCompletions(t *testing.T) {
 	lines := []string{"get ", "send ", "kick ", "label ", "broadcast x --exclude ", "list --node ", "node forget ",
-		"ban remove ", "handlers drain ", "handlers --handler ", "info --node ", "count --by ", "limits get ", "shutdown --node "}
+		"ban remove ", "handlers drain ", "handlers --handler ", "info --node ", "count --by ", "limits get ",
+		"shutdown --node "}
 	for _, h := range []hostile{{names: true}, {}} {
 		for _, line := range lines {
 			run, _ := hostileRun(t, h, nil, append([]string{"__complete"}, strings.Split(line, " ")...)...)

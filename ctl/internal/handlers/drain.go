@@ -212,8 +212,8 @@ func (o *drainOptions) call(ctx context.Context, a *app.App, c *app.Client, inst
 // warn says that nothing takes the connections.
 func (o *drainOptions) warn(a *app.App, where string) {
 	o.warned = true
-	a.Say("%s has no other instance%s that does not drain: connections that are left at the end of the time are held until "+
-		"one attaches, and close when none does in time", o.handler, where)
+	a.Say("%s has no other instance%s that does not drain: connections that are left at the end of the time are held "+
+		"until one attaches, and close when none does in time", o.handler, where)
 }
 
 // printDrain shows what drains.

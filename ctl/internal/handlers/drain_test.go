@@ -58,14 +58,15 @@ func TestDrainFormats(t *testing.T) {
 
 // Without --timeout it is 30 s, and 0 is sent as 0. A handler that is named is not looked for.
 func TestDrainTime(t *testing.T) {
-	for words, want := range map[string]time.Duration{"": 30 * time.Second, " --timeout 0": 0, " --timeout 1h": time.Hour} {
+	for flags, want := range map[string]time.Duration{"": 30 * time.Second, "--timeout 0": 0, "--timeout 1h": time.Hour} {
 		var got *pb.DrainInstanceRequest
 		g := draining(nil, someLanes(), &got)
-		if code := against(t, g).run(strings.Fields("handlers drain x --handler any --yes" + words)...); code != app.ExitDone {
+		words := strings.Fields("handlers drain x --handler any --yes " + flags)
+		if code := against(t, g).run(words...); code != app.ExitDone {
 			t.Errorf("exit code %d", code)
 		}
 		if got.GetTimeout() == nil || got.GetTimeout().AsDuration() != want || got.GetHandler() != "any" || g.lists != 0 {
-			t.Errorf("%s: %d lists, request %v", words, g.lists, got)
+			t.Errorf("%s: %d lists, request %v", flags, g.lists, got)
 		}
 	}
 }
@@ -149,7 +150,9 @@ func TestDrainErrors(t *testing.T) {
 		if got := against(t, g).run("handlers", "drain", "pod-7", "--yes"); got != want {
 			t.Errorf("%s: exit code %d", code, got)
 		}
-		g = &fakeGateway{list: func(int, *pb.ListInstancesRequest) (*pb.ListInstancesResponse, error) { return nil, refuse() }}
+		g = &fakeGateway{list: func(int, *pb.ListInstancesRequest) (*pb.ListInstancesResponse, error) {
+			return nil, refuse()
+		}}
 		if got := against(t, g).run("handlers", "drain", "pod-7", "--yes"); got != want {
 			t.Errorf("%s: exit code %d", code, got)
 		}

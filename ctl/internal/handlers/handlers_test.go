@@ -85,7 +85,8 @@ func TestHandlersRequest(t *testing.T) {
 		got = req
 		return twoHandlers(), nil
 	}}
-	if code := against(t, g).run("handlers", "--handler", "jt808", "--node", "edge-1", "--require-all"); code != app.ExitDone ||
+	words := strings.Fields("handlers --handler jt808 --node edge-1 --require-all")
+	if code := against(t, g).run(words...); code != app.ExitDone ||
 		got.GetHandler() != "jt808" || got.GetScope().GetNodes()[0] != "edge-1" || !got.GetScope().GetRequireAll() {
 		t.Errorf("exit code %d, %v", code, got)
 	}
@@ -135,7 +136,8 @@ jt808     pod-8      edge-1   1       0             -      0B               -   
 	run = against(t, g())
 	run.run("handlers", "--interval", "1s", "-o", "json")
 	want := `"actor":"backend","silent":"0.200s","deliveriesPerSecond":30,"commandsPerSecond":15}` + "\n"
-	if !strings.Contains(run.stdout.String(), want) || !strings.HasPrefix(run.stdout.String(), chatJSON+"\n"+jt808JSON+"\n") {
+	if !strings.Contains(run.stdout.String(), want) ||
+		!strings.HasPrefix(run.stdout.String(), chatJSON+"\n"+jt808JSON+"\n") {
 		t.Errorf("%s", run.stdout)
 	}
 	run = against(t, g())
