@@ -90,6 +90,7 @@ var allowed = map[string][]string{
 	"gateway/control/internal/feed": {"gateway/internal/turn", "gateway/event", "gateway/filter",
 		"gateway/internal/contract",
 		"gateway/internal/wire", "gen/sockgate/v1", "google.golang.org/grpc", "google.golang.org/protobuf"},
+	"gateway/fleet/internal/change": {"gen/sockgate/v1", "google.golang.org/protobuf"},
 	"gateway/fleet/internal/member": {"golang.org/x/time", "gateway/bus", "gateway/event",
 		"gateway/internal/contract",
 		"gen/sockgate/v1", "gen/sockgate/fleet/v1", "google.golang.org/grpc", "google.golang.org/protobuf",
