@@ -91,6 +91,8 @@ var allowed = map[string][]string{
 		"gateway/internal/contract",
 		"gateway/internal/wire", "gen/sockgate/v1", "google.golang.org/grpc", "google.golang.org/protobuf"},
 	"gateway/fleet/internal/change": {"gen/sockgate/v1", "google.golang.org/protobuf"},
+	"gateway/fleet/internal/page": {"gateway/event", "gateway/internal/contract", "google.golang.org/grpc/codes",
+		"google.golang.org/protobuf"},
 	"gateway/fleet/internal/member": {"golang.org/x/time", "gateway/bus", "gateway/event",
 		"gateway/internal/contract",
 		"gen/sockgate/v1", "gen/sockgate/fleet/v1", "google.golang.org/grpc", "google.golang.org/protobuf",

@@ -13,6 +13,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/page"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -122,7 +123,7 @@ func (n *Node) ListBans(ctx context.Context, r *pb.ListBansRequest) (*pb.ListBan
 			Status: pb.NodeStatus_NODE_STATUS_OK})})
 		return response, nil
 	}
-	at, err := decodeWalkToken(r.GetPageToken(), contract.TokenOfFleetBans, bind(scopeNames(r.GetScope())))
+	at, err := page.Decode(r.GetPageToken(), contract.TokenOfFleetBans, page.Bind(scopeNames(r.GetScope())))
 	if err != nil {
 		return nil, err
 	}

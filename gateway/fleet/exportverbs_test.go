@@ -12,6 +12,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/page"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -94,25 +95,25 @@ func (n *Node) ErrorOf(err error) error {
 	return n.local.Status(err)
 }
 
-// WalkToken exports walkToken.
+// WalkToken exports page.Token.
 type WalkToken struct{ Node, Token string }
 
 // Versions of tokens.
 const VersionConnections, VersionBans = contract.TokenOfFleetConnections, contract.TokenOfFleetBans
 
-// Encode exports walkToken.encode.
+// Encode exports page.Token.Encode.
 func (w WalkToken) Encode(version contract.TokenVersion, parts ...string) string {
-	t := walkToken{version: version, binding: bind(parts...), node: w.Node, token: w.Token}
-	return t.encode()
+	t := page.Token{Version: version, Binding: page.Bind(parts...), Node: w.Node, Own: w.Token}
+	return t.Encode()
 }
 
-// DecodeWalkToken exports decodeWalkToken.
+// DecodeWalkToken exports page.Decode.
 func DecodeWalkToken(s string, version contract.TokenVersion, parts ...string) (WalkToken, error) {
-	t, err := decodeWalkToken(s, version, bind(parts...))
+	t, err := page.Decode(s, version, page.Bind(parts...))
 	if err != nil {
 		return WalkToken{}, err
 	}
-	return WalkToken{t.node, t.token}, nil
+	return WalkToken{t.Node, t.Own}, nil
 }
 
 // Alone returns a request in the form that other nodes get.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/page"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -33,7 +34,7 @@ func (n *Node) ListConnections(ctx context.Context, r *pb.ListConnectionsRequest
 		return nil, err
 	}
 	state := max(r.GetState(), pb.ListState_LIST_STATE_LIVE) // UNSPECIFIED means LIVE
-	at, err := decodeWalkToken(r.GetPageToken(), contract.TokenOfFleetConnections, bind(strconv.Itoa(int(state)),
+	at, err := page.Decode(r.GetPageToken(), contract.TokenOfFleetConnections, page.Bind(strconv.Itoa(int(state)),
 		r.GetFilter(), scopeNames(r.GetScope())))
 	if err != nil {
 		return nil, err
@@ -61,8 +62,8 @@ func (n *Node) page(ctx context.Context, to *reach, w *walk) (result *pb.FleetRe
 	ctx, cancel := inTime(ctx)
 	defer cancel()
 	w.run(ctx)
-	if w.at.node != "" {
-		next = w.at.encode()
+	if w.at.Node != "" {
+		next = w.at.Encode()
 	}
 	result, err = to.result(w.results)
 	return result, next, err

@@ -8,10 +8,10 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/page"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -28,7 +28,7 @@ const (
 // rows.
 type walk struct {
 	nodes []member.Member // in the order of their names
-	at    *walkToken
+	at    *page.Token
 	room  int           // rows that still fit
 	wait  time.Duration // how long a node has to answer
 	// distrust replaces the answer of a node that says what it may not.
@@ -58,16 +58,16 @@ func (w *walk) run(ctx context.Context) {
 			return
 		}
 	}
-	w.at.node, w.at.token = "", ""
+	w.at.Node, w.at.Own = "", ""
 }
 
 // rest returns the nodes that the walk has not been through. If the node that it was at is gone, the result names it.
 func (w *walk) rest() []member.Member {
 	for i, m := range w.nodes {
 		switch {
-		case m.Node == w.at.node && w.at.token != "":
+		case m.Node == w.at.Node && w.at.Own != "":
 			return w.nodes[i:]
-		case m.Node > w.at.node:
+		case m.Node > w.at.Node:
 			w.lost()
 			return w.nodes[i:]
 		}
@@ -78,84 +78,49 @@ func (w *walk) rest() []member.Member {
 
 // lost adds a result: the node of the walk has left, or was forgotten.
 func (w *walk) lost() {
-	if w.at.token != "" {
-		w.results = append(w.results, nodeResult(&exchange.Answer{Node: w.at.node, Status: pb.NodeStatus_NODE_STATUS_LEFT,
+	if w.at.Own != "" {
+		w.results = append(w.results, nodeResult(&exchange.Answer{Node: w.at.Node, Status: pb.NodeStatus_NODE_STATUS_LEFT,
 			Message: "it left, or was forgotten, while the walk was at it"}))
 	}
 }
 
 // take asks a node for its next rows, and reports whether it has more. Afterwards the walk is at that node, or past it.
 func (w *walk) take(ctx context.Context, m member.Member) (more bool) {
-	if m.Node != w.at.node {
-		w.at.node, w.at.token = m.Node, ""
+	if m.Node != w.at.Node {
+		w.at.Node, w.at.Own = m.Node, ""
 	}
-	a := w.ask(ctx, m, w.room, w.at.token)
-	if w.at.token != "" && status.Code(a.Err) == codes.InvalidArgument {
+	a := w.ask(ctx, m, w.room, w.at.Own)
+	if w.at.Own != "" && status.Code(a.Err) == codes.InvalidArgument {
 		// The node accepted the request when the walk began there. So the token is wrong, because the node has restarted.
 		a = exchange.Answer{Node: m.Node, Status: pb.NodeStatus_NODE_STATUS_RESTARTED, Elapsed: a.Elapsed,
 			Message: "it restarted while the walk was at it: the connections that were still to come have ended"}
 	}
-	var p page
+	var p page.Page
 	if a.OK() {
 		var err error
-		if p, err = readPage(a.Body); err != nil {
-			a, p = undecodable(a, err), page{}
+		if p, err = page.Read(a.Body); err != nil {
+			a, p = undecodable(a, err), page.Page{}
 		} else if err := w.misguided(&m, &p); err != nil {
-			a, p = w.distrust(m, a, err), page{}
+			a, p = w.distrust(m, a, err), page.Page{}
 		}
 	}
 	w.results = append(w.results, nodeResult(&a))
-	w.rows = append(w.rows, p.rows...)
-	w.room -= min(w.room, p.count)
-	w.total = plusSize(w.total, p.total)
-	w.at.token = p.next
-	return p.next != ""
+	w.rows = append(w.rows, p.Rows...)
+	w.room -= min(w.room, p.Count)
+	w.total = plusSize(w.total, p.Total)
+	w.at.Own = p.Next
+	return p.Next != ""
 }
 
 // misguided returns an error if a node sent more rows than it was asked for, or a page that leads nowhere.
-func (w *walk) misguided(m *member.Member, p *page) error {
+func (w *walk) misguided(m *member.Member, p *page.Page) error {
 	switch {
-	case p.count > w.room:
-		return fmt.Errorf("it sent %d rows; it was asked for %d", p.count, w.room)
-	case len(p.rows) > contract.MaxResponse:
-		return fmt.Errorf("it sent %d bytes of rows; expected at most %d", len(p.rows), contract.MaxResponse)
-	case p.next != "" && p.next == w.at.token && !m.Self:
+	case p.Count > w.room:
+		return fmt.Errorf("it sent %d rows; it was asked for %d", p.Count, w.room)
+	case len(p.Rows) > contract.MaxResponse:
+		return fmt.Errorf("it sent %d bytes of rows; expected at most %d", len(p.Rows), contract.MaxResponse)
+	case p.Next != "" && p.Next == w.at.Own && !m.Self:
 		return errors.New("it sent the token of the page that it was asked for as that of the next one")
 	}
 	return nil
-}
-
-// page has the fields that ListConnectionsResponse and ListBansResponse share under the same numbers.
-type page struct {
-	rows  []byte // still encoded, with their tags
-	count int
-	next  string
-	total int64
-}
-
-// readPage reads an encoded response, but does not decode its rows.
-func readPage(b []byte) (page, error) {
-	var p page
-	for len(b) > 0 {
-		number, kind, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			return page{}, fmt.Errorf("its page is cut or garbled: %w", protowire.ParseError(n))
-		}
-		length := protowire.ConsumeFieldValue(number, kind, b[n:])
-		if length < 0 {
-			return page{}, fmt.Errorf("its page is cut or garbled: %w", protowire.ParseError(length))
-		}
-		switch {
-		case number == 1 && kind == protowire.BytesType:
-			p.rows = append(p.rows, b[:n+length]...)
-			p.count++
-		case number == 2 && kind == protowire.BytesType:
-			p.next, _ = protowire.ConsumeString(b[n:])
-		case number == 3 && kind == protowire.VarintType:
-			v, _ := protowire.ConsumeVarint(b[n:])
-			p.total = int64(v)
-		}
-		b = b[n+length:]
-	}
-	return p, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/page"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
 
@@ -28,7 +29,7 @@ func TestWalkHasTime(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), c.deadline)
 			defer cancel()
 			asked := 0
-			w := &walk{at: &walkToken{}, room: 100, wait: c.wait, ask: func(_ context.Context, m member.Member, _ int,
+			w := &walk{at: &page.Token{}, room: 100, wait: c.wait, ask: func(_ context.Context, m member.Member, _ int,
 				_ string) exchange.Answer {
 				asked++
 				time.Sleep(c.took)
@@ -38,8 +39,8 @@ func TestWalkHasTime(t *testing.T) {
 				w.nodes = append(w.nodes, member.Member{Origin: event.Origin{Node: name}, State: pb.NodeState_NODE_STATE_LIVE})
 			}
 			w.run(ctx)
-			if ended := w.at.node == ""; asked != c.asked || ended != (asked == 2) {
-				t.Errorf("%s of %s and %s: %d asked, the next page begins behind %q", c.took, c.wait, c.deadline, asked, w.at.node)
+			if ended := w.at.Node == ""; asked != c.asked || ended != (asked == 2) {
+				t.Errorf("%s of %s and %s: %d asked, the next page begins behind %q", c.took, c.wait, c.deadline, asked, w.at.Node)
 			}
 		})
 	}
