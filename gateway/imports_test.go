@@ -93,6 +93,7 @@ var allowed = map[string][]string{
 	"gateway/fleet/internal/change": {"gen/sockgate/v1", "google.golang.org/protobuf"},
 	"gateway/fleet/internal/page": {"gateway/event", "gateway/internal/contract", "google.golang.org/grpc/codes",
 		"google.golang.org/protobuf"},
+	"gateway/fleet/internal/room": {"gateway/internal/share"},
 	"gateway/fleet/internal/member": {"golang.org/x/time", "gateway/bus", "gateway/event",
 		"gateway/internal/contract",
 		"gen/sockgate/v1", "gen/sockgate/fleet/v1", "google.golang.org/grpc", "google.golang.org/protobuf",

@@ -18,6 +18,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/room"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 	"github.com/sockgate/sockgate/gateway/internal/wire"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -45,14 +46,14 @@ type leg struct {
 	pause    time.Duration // pause before the next opening
 	life     event.Origin  // the life that is followed
 	came     bool          // an item came since the last opening
-	room     *room
+	room     *room.Room
 	silent   bool              // the caller was told that the node's events do not come
 	part     exchange.Patience // with its part of the snapshot, until it is late
 }
 
 // run follows the node until ctx ends, the node has gone, or the node refuses.
 func (l *leg) run(ctx context.Context) {
-	defer l.room.drop()
+	defer l.room.Drop()
 	for l.await(ctx) && l.makeRoom(ctx) {
 		began, life := time.Now(), l.member.Incarnation
 		l.came = false
@@ -71,7 +72,7 @@ func (l *leg) run(ctx context.Context) {
 			}
 		}
 		l.stream.node.log.Debug("a node's events have stopped", "node", l.member.Node, "error", err)
-		if l.room.drop(); l.room.wanted() > 0 {
+		if l.room.Drop(); l.room.Wanted() > 0 {
 			continue
 		}
 		if l.snapshot && !l.late && !l.miss(ctx) {
@@ -180,7 +181,7 @@ func (l *leg) follow(ctx context.Context) error {
 	}
 	node := l.stream.node
 	source := node.asker.Follow(ctx, l.member, exchange.Question{Method: pb.GatewayService_StreamEvents_FullMethodName,
-		Body: body, Caller: l.stream.caller, Wait: l.stream.plan.wait, Room: l.room.take})
+		Body: body, Caller: l.stream.caller, Wait: l.stream.plan.wait, Room: l.room.Take})
 	defer source.Close()
 	l.life = l.member.Origin
 	claims := wire.NewClaims(l.life)
@@ -190,9 +191,9 @@ func (l *leg) follow(ctx context.Context) error {
 			return err
 		}
 		it, err := l.read(claims, b)
-		it.hold = l.room.next()
+		it.hold = l.room.Next()
 		if err != nil {
-			free(it.hold)
+			room.Free(it.hold)
 			node.violated(l.life, err)
 			return err
 		}
@@ -286,7 +287,7 @@ func (l *leg) hand(ctx context.Context, it item) bool {
 			return true
 		case <-changed:
 		case <-ctx.Done():
-			free(it.hold)
+			room.Free(it.hold)
 			return false
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/room"
 	"github.com/sockgate/sockgate/gateway/internal/share"
 )
 
@@ -74,7 +75,7 @@ func (s *eventStream) handOwn(ctx context.Context, it item) bool {
 	case s.items <- it:
 		return true
 	case <-ctx.Done():
-		free(it.hold)
+		room.Free(it.hold)
 		return false
 	}
 }
@@ -85,7 +86,7 @@ func (s *eventStream) ownRoom(ctx context.Context, size int) (*share.Hold, error
 	if size == 0 {
 		return nil, nil
 	}
-	h, err := awaitRoom(ctx, s.node.shares.streams, exchange.PartyOf(s.caller), int64(size)+itemCost, s.revoke)
+	h, err := room.Await(ctx, s.node.shares.streams, exchange.PartyOf(s.caller), int64(size)+room.ItemCost, s.revoke)
 	if err != nil {
 		return nil, cmp.Or(ctx.Err(), err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/exchange"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
+	"github.com/sockgate/sockgate/gateway/fleet/internal/room"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -147,8 +148,8 @@ func (s *eventStream) enlist(ctx context.Context, some []member.Member) {
 
 // legTo returns a leg to a node that begins after the caller's position, or nil if there is nothing to follow.
 func (s *eventStream) legTo(m member.Member) *leg {
-	l := &leg{stream: s, member: m, room: &room{pool: s.node.shares.streams, party: exchange.PartyOf(s.caller),
-		revoke: s.revoke}}
+	l := &leg{stream: s, member: m, room: &room.Room{Pool: s.node.shares.streams, Party: exchange.PartyOf(s.caller),
+		Revoke: s.revoke}}
 	at, has := s.vector.At(m.Node)
 	last, departed := s.departed[m.Node]
 	switch {
