@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/event"
@@ -52,8 +49,7 @@ func (n *Node) judgeBan(to *reach, a *exchange.Answer, b *pb.Ban, target string,
 	if !a.OK() || b == nil || b.GetIdentity() == identity && sameTarget(b.GetTarget(), target, identity) {
 		return
 	}
-	i := slices.IndexFunc(to.nodes, func(m member.Member) bool { return m.Node == a.Node })
-	*a = n.distrusted(to.nodes[i].Origin, *a, fmt.Errorf("it sent a ban of %.100q; it was asked for one of %.100q",
+	*a = n.distrusted(to.origin(a.Node), *a, fmt.Errorf("it sent a ban of %.100q; it was asked for one of %.100q",
 		b.GetTarget(), target))
 }
 
@@ -151,17 +147,13 @@ func (n *Node) RemoveBan(ctx context.Context, r *pb.RemoveBanRequest) (*pb.Remov
 	}
 	parts := removeBan.ask(ctx, n, to.wait, errand[*pb.RemoveBanRequest]{to.nodes, r})
 	response := &pb.RemoveBanResponse{}
-	var absent error
 	for i := range parts {
 		n.judgeBan(to, &parts[i].Answer, parts[i].response.GetBan(), r.GetTarget(), r.GetIdentity())
-		switch p := &parts[i]; {
-		case p.OK() && response.Ban == nil:
+		if p := &parts[i]; p.OK() && response.Ban == nil {
 			response.Ban = p.response.GetBan()
-		case status.Code(p.Err) == codes.NotFound:
-			absent = p.Err
-			p.Answer = exchange.Answer{Node: p.Node, Status: pb.NodeStatus_NODE_STATUS_OK, Elapsed: p.Elapsed}
 		}
 	}
+	absent := excused(n, parts)
 	response.Ban = notKept(response.Ban, parts, (*pb.RemoveBanResponse).GetBan)
 	response.Fleet, err = settle(to, parts)
 	if response.Ban == nil && response.GetFleet().GetComplete() {

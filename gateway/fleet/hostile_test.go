@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -110,6 +111,26 @@ func TestAnswersAreAboutTheirNode(t *testing.T) {
 	shutdown := func(n *scripted) (proto.Message, error) {
 		return n.Shutdown(t.Context(), &pb.ShutdownRequest{Scope: scopeOf("a")})
 	}
+	attached := func(n *scripted) (proto.Message, error) {
+		r, err := n.ListInstances(t.Context(), &pb.ListInstancesRequest{Handler: "chat", Scope: scopeOf("a")})
+		if len(r.GetInstances())+len(r.GetHandlers()) > 0 {
+			t.Error("rows were passed on")
+		}
+		return r, err
+	}
+	drain := func(n *scripted) (proto.Message, error) {
+		return n.DrainInstance(t.Context(), &pb.DrainInstanceRequest{Handler: "chat", Instance: "p", Scope: scopeOf("a")})
+	}
+	instance := func(handler, name, node string) proto.Message {
+		return &pb.ListInstancesResponse{Instances: []*pb.Instance{{Handler: handler, Instance: name, Node: node}}}
+	}
+	handlers := func(node string, names ...string) proto.Message {
+		r := &pb.ListInstancesResponse{}
+		for _, name := range names {
+			r.Handlers = append(r.Handlers, &pb.HandlerStatus{Handler: name, Node: node})
+		}
+		return r
+	}
 	target := func(id string) []*pb.TargetOutcome {
 		return []*pb.TargetOutcome{{Id: id, Outcome: pb.Outcome_OUTCOME_KICKED}}
 	}
@@ -183,7 +204,28 @@ func TestAnswersAreAboutTheirNode(t *testing.T) {
 		"old ban of another target": {removeBan, &pb.RemoveBanResponse{Ban: &pb.Ban{Node: "a", Target: "192.0.2.2/32"}}},
 		"drain's result": {shutdown,
 			&pb.ShutdownResponse{Deadline: &timestamppb.Timestamp{Seconds: math.MaxInt64}}},
-		"garbage": {shutdown, fleet.Answer{Status: statusOK, Body: []byte{0x0b}}},
+		"instance of another":       {attached, instance("chat", "p", "m")},
+		"instance of no node":       {attached, instance("chat", "p", "")},
+		"instance without a name":   {attached, instance("chat", "", "a")},
+		"instance with a line":      {attached, instance("chat", "p\n", "a")},
+		"instance with a long name": {attached, instance("chat", strings.Repeat("p", 65), "a")},
+		"instance of no handler":    {attached, instance("", "p", "a")},
+		"instance of a bad handler": {attached, instance("Chat", "p", "a")},
+		"instance not asked for":    {attached, instance("other", "p", "a")},
+		"two nodes of an instance":  {attached, twice(&pb.Instance{Handler: "chat", Instance: "p", Node: "a"}, 3, "m")},
+		"instance twice":            {attached, instances("a", "chat/p", "chat/p")},
+		"instances out of order":    {attached, instances("a", "chat/q", "chat/p")},
+		"many instances": {attached, &pb.ListInstancesResponse{Instances: slices.Repeat([]*pb.Instance{{Handler: "chat",
+			Instance: "p", Node: "a"}}, 40_000)}},
+		"handler of another":       {attached, handlers("m", "chat")},
+		"handler of no node":       {attached, handlers("", "chat")},
+		"handler without a name":   {attached, handlers("a", "")},
+		"handler with a long name": {attached, handlers("a", strings.Repeat("c", 33))},
+		"handler not asked for":    {attached, handlers("a", "other")},
+		"handler twice":            {attached, handlers("a", "chat", "chat")},
+		"instances' result":        {attached, &pb.ListInstancesResponse{Fleet: others}},
+		"drained lanes' result":    {drain, &pb.DrainInstanceResponse{Lanes: 1, Fleet: others}},
+		"garbage":                  {shutdown, fleet.Answer{Status: statusOK, Body: []byte{0x0b}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := among(t, func(context.Context, fleet.Asked) fleet.Answer {

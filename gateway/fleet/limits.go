@@ -31,10 +31,7 @@ func (n *Node) GetLimits(ctx context.Context, r *pb.GetLimitsRequest) (*pb.GetLi
 	var roomless []*part[*pb.GetLimitsResponse]
 	response.Nodes, roomless = limitsOf(parts, response.Limits)
 	for _, p := range roomless {
-		elapsed := p.Elapsed
-		p.Answer = refused(p.Node, status.Error(codes.ResourceExhausted,
-			"the reply has no room for its limits; name fewer nodes in scope.nodes"))
-		p.Elapsed = elapsed
+		p.roomless("the reply has no room for its limits; name fewer nodes in scope.nodes")
 	}
 	if response.Fleet, err = settle(to, parts); err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/fleet/internal/member"
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -100,6 +101,12 @@ func fitting(words []string, separator string) (joined string, n int) {
 		}
 	}
 	return strings.Join(words[:n], separator), n
+}
+
+// origin returns the name and the life of a node of the call.
+func (r *reach) origin(node string) event.Origin {
+	i := slices.IndexFunc(r.nodes, func(m member.Member) bool { return m.Node == node })
+	return r.nodes[i].Origin
 }
 
 // others reports whether the call is for another node than this one.

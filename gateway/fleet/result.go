@@ -40,7 +40,7 @@ func nodeResults[R proto.Message](parts []part[R]) []*pb.NodeResult {
 func counts(response proto.Message) map[string]uint64 {
 	m := make(map[string]uint64)
 	response.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		if f.Kind() == protoreflect.Uint64Kind && !f.IsList() {
+		if k := f.Kind(); (k == protoreflect.Uint64Kind || k == protoreflect.Uint32Kind) && !f.IsList() {
 			m[string(f.Name())] = v.Uint()
 		}
 		return true

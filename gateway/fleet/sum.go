@@ -11,6 +11,14 @@ func plus(a, b uint64) uint64 {
 	return math.MaxUint64
 }
 
+// plusLanes does the same for numbers of lanes.
+func plusLanes(a, b uint32) uint32 {
+	if sum := a + b; sum >= a {
+		return sum
+	}
+	return math.MaxUint32
+}
+
 // plusSize does the same for sizes, which are not negative.
 func plusSize(a, b int64) int64 {
 	if sum := a + b; sum >= a {

@@ -183,6 +183,18 @@ func refused(node string, err error) exchange.Answer {
 	return a
 }
 
+// roomless replaces the answer of a part that the reply has no room for.
+func (p *part[R]) roomless(text string) {
+	elapsed := p.Elapsed
+	p.Answer = refused(p.Node, status.Error(codes.ResourceExhausted, text))
+	p.Elapsed = elapsed
+}
+
+// okAnswer is the answer of a node that carried a request out.
+func okAnswer(node string, elapsed time.Duration) exchange.Answer {
+	return exchange.Answer{Node: node, Status: pb.NodeStatus_NODE_STATUS_OK, Elapsed: elapsed}
+}
+
 // others returns the parts of other nodes than this one.
 func others[R proto.Message](n *Node, parts []part[R]) []part[R] {
 	self := n.roster.Self().Node

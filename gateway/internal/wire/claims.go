@@ -182,6 +182,14 @@ func (c *Claims) lacks(r rule, text []byte) string {
 		if !readsAsToken(text) {
 			return fmt.Sprintf("at most %d letters, digits, - and _", maxToken)
 		}
+	case handlerName:
+		if !event.ValidNode(string(text)) { // the form is the same
+			return "1 to 32 of a-z, 0-9 and -"
+		}
+	case instanceName:
+		if !readsAsInstance(text) {
+			return fmt.Sprintf("1 to %d letters, digits, ., _ and -", maxInstance)
+		}
 	}
 	return ""
 }
@@ -212,6 +220,18 @@ func readsAsToken(text []byte) bool {
 		}
 	}
 	return len(text) <= maxToken
+}
+
+// maxInstance is the most bytes of an instance's name.
+const maxInstance = 64
+
+func readsAsInstance(text []byte) bool {
+	for _, b := range text {
+		if !('a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '.' || b == '_' || b == '-') {
+			return false
+		}
+	}
+	return len(text) > 0 && len(text) <= maxInstance
 }
 
 // Field numbers of Event that CheckEvent looks at.

@@ -43,16 +43,18 @@ const (
 type rule uint8
 
 const (
-	anyValue    rule = iota
-	ownNode          // the node's name
-	someNode         // the name of any node
-	ownLife          // the node's incarnation
-	ownID            // the ID of a connection of this life
-	ownTarget        // as ownID; the incarnation may be written in another way
-	ownCursor        // a position of this life, or empty
-	ownPosition      // a position of any life of the node, `0`, or empty
-	pageToken        // a token of a page
-	natural          // a number that is not negative
+	anyValue     rule = iota
+	ownNode           // the node's name
+	someNode          // the name of any node
+	ownLife           // the node's incarnation
+	ownID             // the ID of a connection of this life
+	ownTarget         // as ownID; the incarnation may be written in another way
+	ownCursor         // a position of this life, or empty
+	ownPosition       // a position of any life of the node, `0`, or empty
+	pageToken         // a token of a page
+	natural           // a number that is not negative
+	handlerName       // the name of a remote handler
+	instanceName      // the name of an instance
 )
 
 // span is the range of seconds that a time may have.
@@ -91,6 +93,9 @@ var rules = map[protoreflect.FullName]rule{
 	"sockgate.v1.ListConnectionsResponse.total_size":      natural,
 	"sockgate.v1.CountConnectionsResponse.total_size":     natural,
 	"sockgate.v1.ListBansResponse.total_size":             natural,
+	"sockgate.v1.Instance.handler":                        handlerName,
+	"sockgate.v1.Instance.instance":                       instanceName,
+	"sockgate.v1.HandlerStatus.handler":                   handlerName,
 }
 
 // required are the fields without which a message is about no node.
@@ -102,6 +107,11 @@ var required = map[protoreflect.FullName]bool{
 	"sockgate.v1.TargetOutcome.id":               true,
 	"sockgate.v1.GetGatewayResponse.node":        true,
 	"sockgate.v1.GetGatewayResponse.incarnation": true,
+	"sockgate.v1.Instance.handler":               true,
+	"sockgate.v1.Instance.instance":              true,
+	"sockgate.v1.Instance.node":                  true,
+	"sockgate.v1.HandlerStatus.handler":          true,
+	"sockgate.v1.HandlerStatus.node":             true,
 }
 
 // elements are the most elements of lists, because a few bytes of a message become a hundred in memory.
@@ -122,6 +132,7 @@ var elements = map[protoreflect.FullName]uint16{
 	"sockgate.v1.GetGatewayResponse.budgets":            100,
 	"sockgate.v1.Budget.holders":                        100, // 10 now
 	"sockgate.v1.SnapshotCompleteDetails.missing_nodes": 1,
+	"sockgate.v1.ListInstancesResponse.instances":       1 << 15, // 32 handlers with 1,024 lanes each
 }
 
 // sizes are the most bytes of values with bounds of their own.
