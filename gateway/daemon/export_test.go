@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"net"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
@@ -25,4 +26,9 @@ func ServerConfig(t testing.TB, args ...string) (server.Config, error) {
 	held := &certificates{log: hclog.NewNullLogger()}
 	t.Cleanup(held.close)
 	return s.config(held, hclog.NewNullLogger())
+}
+
+// ControlAddress exports fleetFlags.address.
+func ControlAddress(flag, control string, bound net.Addr) string {
+	return (&fleetFlags{controlAddress: flag}).address(control, bound)
 }

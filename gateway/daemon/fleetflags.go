@@ -14,6 +14,7 @@ import (
 
 	"github.com/sockgate/sockgate/gateway/auth"
 	"github.com/sockgate/sockgate/gateway/event"
+	"github.com/sockgate/sockgate/gateway/fleet"
 	"github.com/sockgate/sockgate/gateway/internal/ipnet"
 	"github.com/sockgate/sockgate/gateway/natsbus"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
@@ -24,6 +25,8 @@ const (
 	defaultFleet = "sockgate"
 	// anyPeer stands for all nodes that --fleet-peer-role does not name.
 	anyPeer = "*"
+	// tellNobody is --fleet-control-address of a gateway that keeps its control plane's address to itself.
+	tellNobody = "none"
 	// plainScheme and tlsScheme begin the URLs of NATS servers.
 	plainScheme, tlsScheme = "nats", "tls"
 )
@@ -31,8 +34,9 @@ const (
 // fleetFlags name the gateway's fleet and the ways to the other nodes. Without a cluster address and a NATS URL the
 // gateway runs alone.
 type fleetFlags struct {
-	name      string // empty: defaultFleet
-	peerRoles []string
+	name           string // empty: defaultFleet
+	peerRoles      []string
+	controlAddress string // empty: see address
 
 	listen        string // of the embedded NATS server; empty: there is none
 	join          []string
@@ -65,6 +69,9 @@ func (c *fleetFlags) flags(f *pflag.FlagSet) {
 	f.StringArrayVar(&c.peerRoles, "fleet-peer-role", nil,
 		"NODE=viewer, operator or admin: the largest role of calls that node forwards; * stands for all other nodes; may be "+
 			"given again (default: admin)")
+	f.StringVar(&c.controlAddress, "fleet-control-address", "", "where programs on other machines reach this control "+
+		"plane, host:port; the nodes of a fleet tell it to programs that attach. none tells nobody (default: that of "+
+		"--control, if it is on one address beyond loopback)")
 }
 
 // embedded and external report the gateway's way into a fleet. It runs alone if both are false.
@@ -99,16 +106,56 @@ func (c *fleetFlags) validate() error {
 			"--nats-url", c.name)
 	case cluster+nats == "" && len(c.peerRoles) > 0:
 		return errors.New("--fleet-peer-role does nothing in a gateway that runs alone: give --cluster-listen or --nats-url")
+	case cluster+nats == "" && c.controlAddress != "":
+		return errors.New("--fleet-control-address does nothing in a gateway that runs alone: give --cluster-listen or " +
+			"--nats-url")
 	case !event.ValidNode(c.fleet()):
 		return fmt.Errorf("--fleet %.100q: expected 1 to 32 of a-z, 0-9 and -", c.name)
 	}
 	if _, err := c.roles(); err != nil {
 		return err
 	}
+	if err := c.validateControlAddress(); err != nil {
+		return err
+	}
 	if c.embedded() {
 		return c.validateCluster()
 	}
 	return c.validateNATS()
+}
+
+// validateControlAddress checks --fleet-control-address.
+func (c *fleetFlags) validateControlAddress() error {
+	if c.controlAddress == "" || c.controlAddress == tellNobody {
+		return nil
+	}
+	if err := fleet.CheckControlAddress(c.controlAddress); err != nil {
+		return fmt.Errorf("--fleet-control-address %.200q: %w", c.controlAddress, err)
+	}
+	return nil
+}
+
+// address returns what other nodes tell programs of the control plane, or "" for nothing. By default that is where the
+// control plane is bound, with the host of --control, because a certificate has that name. On loopback, on all
+// addresses and on a unix socket, programs of other machines would not find it there.
+func (c *fleetFlags) address(control string, bound net.Addr) string {
+	switch c.controlAddress {
+	case "":
+	case tellNobody:
+		return ""
+	default:
+		return c.controlAddress
+	}
+	tcp, ok := bound.(*net.TCPAddr)
+	if !ok || ipnet.IsLoopback(bound) || tcp.IP.IsUnspecified() {
+		return ""
+	}
+	host, _, _ := net.SplitHostPort(control)
+	address := net.JoinHostPort(host, strconv.Itoa(tcp.Port))
+	if fleet.CheckControlAddress(address) != nil {
+		return "" // it has a zone, which only this machine knows
+	}
+	return address
 }
 
 // roles parses --fleet-peer-role into roles by node name.

@@ -1,10 +1,44 @@
 package daemon_test
 
 import (
+	"net"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sockgate/sockgate/gateway/daemon"
 )
+
+// TestControlAddress checks what a gateway tells the nodes of its fleet about its control plane: the operator's words,
+// or else where other machines find it.
+func TestControlAddress(t *testing.T) {
+	tcp := func(ip string) net.Addr { return &net.TCPAddr{IP: net.ParseIP(ip), Port: 8018} }
+	for _, c := range []struct {
+		flag, control string
+		bound         net.Addr
+		want          string
+	}{
+		{"", "10.0.0.5:0", tcp("10.0.0.5"), "10.0.0.5:8018"},
+		{"", "[2001:db8::5]:8018", tcp("2001:db8::5"), "[2001:db8::5]:8018"},
+		{"", "edge-1.example.org:8018", tcp("10.0.0.5"), "edge-1.example.org:8018"},
+		{"", "127.0.0.1:8018", tcp("127.0.0.1"), ""},
+		{"", "localhost:8018", tcp("127.0.0.1"), ""},
+		{"", "edge-1:8018", tcp("127.0.1.1"), ""},
+		{"", "[::1]:8018", tcp("::1"), ""},
+		{"", ":8018", tcp("::"), ""},
+		{"", "0.0.0.0:8018", tcp("0.0.0.0"), ""},
+		{"", "[::ffff:0.0.0.0]:8018", tcp("0.0.0.0"), ""},
+		{"", "[fe80::1%eth0]:8018", &net.TCPAddr{IP: net.ParseIP("fe80::1"), Port: 8018, Zone: "eth0"}, ""},
+		{"", "unix:///run/sockgate.sock", &net.UnixAddr{Name: "/run/sockgate.sock", Net: "unix"}, ""},
+		{"lb.example.org:443", "unix:///run/sockgate.sock", &net.UnixAddr{Name: "/run/sockgate.sock"}, "lb.example.org:443"},
+		{"127.0.0.2:8018", "127.0.0.2:8018", tcp("127.0.0.2"), "127.0.0.2:8018"},
+		{"none", "10.0.0.5:8018", tcp("10.0.0.5"), ""},
+	} {
+		if got := daemon.ControlAddress(c.flag, c.control, c.bound); got != c.want {
+			t.Errorf("%q with --control %s, bound to %s: %q; expected %q", c.flag, c.control, c.bound, got, c.want)
+		}
+	}
+}
 
 // TestFleetUsage checks that a fleet that strangers could join, and flags without an effect, are refused with 2 and a
 // sentence.
@@ -79,6 +113,14 @@ func TestFleetUsage(t *testing.T) {
 			want: []string{"--fleet-peer-role", `"root"`, "viewer, operator or admin"}},
 		{args: with(listen, "--fleet-peer-role", "edge-1=handler:chat"),
 			want: []string{"--fleet-peer-role", `"handler:chat" is a role of callers`, "viewer, operator or admin"}},
+		{args: []string{"--fleet-control-address", "10.0.0.5:8018"},
+			want: []string{"--fleet-control-address does nothing", "alone"}},
+		{env: []string{"SOCKGATE_FLEET_CONTROL_ADDRESS=none"}, want: []string{"--fleet-control-address does nothing"}},
+		{args: with(listen, "--fleet-control-address", "10.0.0.5"),
+			want: []string{`--fleet-control-address "10.0.0.5"`, "host:port"}},
+		{args: with(listen, "--fleet-control-address", "0.0.0.0:8018"),
+			want: []string{`--fleet-control-address "0.0.0.0:8018"`, "expected the address of one machine"}},
+		{args: with(listen, "--fleet-control-address", "unix:///run/x"), want: []string{"--fleet-control-address", "port"}},
 		{args: with(listen, "--fleet-peer-role", "*=viewer", "--fleet-peer-role", "*=admin"),
 			want: []string{"--fleet-peer-role", "* has the role VIEWER already"}},
 	} {

@@ -75,7 +75,7 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) 
 		_ = g.server.Shutdown(ctx) // it serves nothing yet, so this only closes the listeners
 		return err
 	}
-	if err := g.answer(ctx, controlConfig); err != nil {
+	if err := g.answer(ctx, controlConfig, s.fleet.address(s.control.address, controlListener.Addr())); err != nil {
 		_ = controlListener.Close()
 		_ = g.server.Shutdown(ctx)
 		return err
@@ -86,10 +86,11 @@ func runGateway(ctx context.Context, s *settings, log hclog.Logger, p *Process) 
 	return g.run(ctx, controlListener, p)
 }
 
-// answer makes the control plane, and joins the fleet before the gateway serves anything. An error means that the
-// gateway must not serve: the fleet has a node of this name, or the cluster address cannot be listened on.
-func (g *gateway) answer(ctx context.Context, c control.Config) (err error) {
-	if g.control, err = g.membership.control(g.server, c); err != nil {
+// answer makes the control plane, which has this address for the fleet, and joins the fleet before the gateway serves
+// anything. An error means that the gateway must not serve: the fleet has a node of this name, or the cluster address
+// cannot be listened on.
+func (g *gateway) answer(ctx context.Context, c control.Config, address string) (err error) {
+	if g.control, err = g.membership.control(g.server, c, address); err != nil {
 		return err
 	}
 	return g.membership.join(ctx)

@@ -95,13 +95,14 @@ func (c *fleetFlags) natsTLS(held *certificates) (config *tls.Config, err error)
 	return config, nil
 }
 
-// control returns the control plane: the fleet's, or that of a gateway that runs alone. The errors are open's.
-func (m *membership) control(s *server.Server, c control.Config) (*control.Server, error) {
+// control returns the control plane: the fleet's, or that of a gateway that runs alone. Other nodes tell programs its
+// address, unless that is empty. The errors are open's.
+func (m *membership) control(s *server.Server, c control.Config, address string) (*control.Server, error) {
 	if m == nil {
 		return control.New(s, c), nil
 	}
 	local := control.NewLocal(s, c)
-	if err := m.open(s, local); err != nil {
+	if err := m.open(s, local, address); err != nil {
 		return nil, err
 	}
 	return control.NewInFleet(local, m.node), nil
@@ -109,25 +110,28 @@ func (m *membership) control(s *server.Server, c control.Config) (*control.Serve
 
 // open starts the bus for the node, whose name and incarnation are known by now. An error means that the cluster
 // address cannot be listened on, or that the fleet's configuration is wrong.
-func (m *membership) open(s *server.Server, local *control.Local) error {
+func (m *membership) open(s *server.Server, local *control.Local, address string) error {
 	m.config.Node = s.Cursor().Node
 	var err error
 	if m.bus, err = natsbus.Open(m.config); err != nil {
 		return fmt.Errorf("%w (--cluster-listen)", err) // everything else was checked before
 	}
 	m.node, err = fleet.New(fleet.Config{Fleet: m.config.Fleet, Version: version(), Bus: m.bus, Self: s,
-		Local: local, PeerRoles: m.roles, Logger: m.log})
+		Local: local, PeerRoles: m.roles, ControlAddress: address, Logger: m.log})
 	if err != nil {
 		m.bus.Close()
 		return err
 	}
-	m.announce()
+	m.announce(address)
 	return nil
 }
 
-// announce logs how the gateway takes part in the fleet.
-func (m *membership) announce() {
+// announce logs how the gateway takes part in the fleet, and the address that it tells of its control plane.
+func (m *membership) announce(address string) {
 	fields := []any{"name", m.config.Fleet, "mode", m.bus.Status().Mode}
+	if address != "" {
+		fields = append(fields, "control-address", address)
+	}
 	if e := m.config.Embedded; e != nil {
 		m.log.Info("fleet", append(append(fields, "address", m.bus.Address()), peerFields(e.TLS != nil, e.Join)...)...)
 		return

@@ -27,6 +27,7 @@ type fleetLine struct {
 	Address string
 	TLS     string
 	Peers   string
+	Control string `json:"control-address"`
 }
 
 // fleetOf returns that line. There must be one.
@@ -106,11 +107,11 @@ func listeners(t testing.TB, pid int) (n int) {
 func TestEmbeddedStart(t *testing.T) {
 	t.Parallel()
 	p := spawn(t, "", "--cluster-listen", "127.0.0.1:0", "--cluster-join", "127.0.0.9:1", "--fleet", "west",
-		"--fleet-peer-role", "*=operator")
+		"--fleet-peer-role", "*=operator", "--fleet-control-address", "edge.example.org:8018")
 	line := fleetOf(t, p.instance)
 	if _, port, err := net.SplitHostPort(line.Address); err != nil || port == "0" || line.Name != "west" ||
 		line.Mode != "embedded" || line.TLS != "off" ||
-		line.Peers != "127.0.0.9:1" || line.Module != "gateway.fleet" {
+		line.Control != "edge.example.org:8018" || line.Peers != "127.0.0.9:1" || line.Module != "gateway.fleet" {
 		t.Errorf("%+v", line)
 	}
 	if n := listeners(t, p.command.Process.Pid); runtime.GOOS == "linux" && n != 4 {

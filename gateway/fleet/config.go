@@ -24,6 +24,9 @@ type Config struct {
 	// ROLE_ADMIN. The name `*` stands for all nodes without an entry. Default: ROLE_ADMIN for all. Hazard: a bus without
 	// permissions lets any node speak as any other.
 	PeerRoles map[string]pb.Role
+	// ControlAddress is where programs on other machines reach this node's control plane: `host:port`, at most 255 bytes,
+	// see CheckControlAddress. Other nodes pass it on to programs that attach, and list it. Empty: they are not told.
+	ControlAddress string
 	// Logger gets changes of members and of the bus's connection. Default: none.
 	Logger hclog.Logger
 }
@@ -31,6 +34,10 @@ type Config struct {
 // Self is the node in a fleet as the fleet needs it: a *server.Server. Its methods may be called from any goroutine and
 // do not block.
 type Self = member.Self
+
+// CheckControlAddress checks a Config.ControlAddress that is not empty. The host must be a name, or the IP address of
+// one machine. The error's text is a complaint without the address.
+func CheckControlAddress(text string) error { return member.CheckAddress(text) }
 
 // TwinError says that a live node of the fleet has this node's name.
 type TwinError = member.TwinError

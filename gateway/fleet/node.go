@@ -51,12 +51,17 @@ func New(c Config) (*Node, error) {
 	if err := checkPeerRoles(c.PeerRoles); err != nil {
 		return nil, err
 	}
+	if c.ControlAddress != "" {
+		if err := CheckControlAddress(c.ControlAddress); err != nil {
+			return nil, fmt.Errorf("control address %.100q: %w", c.ControlAddress, err)
+		}
+	}
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}
 	began, subjects := time.Now(), member.NewSubjects(c.Fleet)
-	members := member.New(member.Config{Fleet: c.Fleet, Version: c.Version, Bus: c.Bus, Self: c.Self, Logger: c.Logger},
-		subjects, began)
+	members := member.New(member.Config{Fleet: c.Fleet, Version: c.Version, Address: c.ControlAddress, Bus: c.Bus,
+		Self: c.Self, Logger: c.Logger}, subjects, began)
 	core := core{config: c, local: c.Local, roster: members}
 	exchange := exchange.New(exchange.Config{Bus: c.Bus, Subjects: subjects, Self: members.Origin(), Began: began,
 		Roster:  members,

@@ -87,7 +87,7 @@ func (n *Node) listed(s *pb.Scope) []member.Member {
 
 func (n *Node) row(m *member.Member) *pb.Node {
 	row := &pb.Node{Name: m.Node, Incarnation: m.Incarnation, State: m.State, Version: m.Version,
-		Connections: m.Connections, EventHead: m.Head,
+		Connections: m.Connections, EventHead: m.Head, ControlAddress: m.Address,
 		Self: m.Self, Uptime: durationpb.New(time.Duration(m.Stamp)), Allowed: n.maxRole(m.Node)}
 	if m.Self {
 		row.Connections, row.EventHead = uint64(n.config.Self.Live()), n.config.Self.Cursor().Sequence
@@ -96,6 +96,15 @@ func (n *Node) row(m *member.Member) *pb.Node {
 		row.LastSeen = durationpb.New(time.Since(m.HeardAt))
 	}
 	return row
+}
+
+// Addresses returns where programs reach the control planes of the nodes that may answer, this one included, in the
+// order of the nodes' names. Nodes that keep theirs to themselves are not among them. changed is closed when the
+// addresses are others, or when one of these nodes has restarted; Addresses then returns a new channel. Callers share
+// the messages, and must not modify them. The addresses are what other nodes say: a program that dials one must check
+// with TLS that it has found a gateway.
+func (n *Node) Addresses() (nodes []*pb.NodeAddress, changed <-chan struct{}) {
+	return n.members.Addresses()
 }
 
 // ForgetNode makes this node, and the nodes that answer, expect no more answers from a node.

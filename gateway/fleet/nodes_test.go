@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sockgate/sockgate/gateway/control"
+	"github.com/sockgate/sockgate/gateway/fleet"
 	"github.com/sockgate/sockgate/gateway/fleet/fleettest"
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -36,6 +38,58 @@ func TestForget(t *testing.T) {
 		}
 		if c := g.controls(t); len(c) != 1 || c[0].Verb != "ForgetNode" || !strings.Contains(c[0].Reason, "c.") {
 			t.Errorf("%s recorded %+v", g.name, c)
+		}
+	}
+}
+
+// TestControlAddresses checks that nodes tell each other where programs reach their control planes, in the table of
+// nodes too, and that a node that keeps it to itself is in the table without.
+func TestControlAddresses(t *testing.T) {
+	t.Parallel()
+	loop := fleettest.NewLoopback()
+	at := func(address string) func(*fleet.Config) {
+		return func(c *fleet.Config) { c.ControlAddress = address }
+	}
+	gates := []*gate{start(t, loop, "b", at("10.0.0.2:8018")), start(t, loop, "a", at("edge.example.org:8018")),
+		start(t, loop, "c")}
+	settle(t, gates...)
+	_, changed := gates[2].node.Addresses()
+	for _, g := range gates {
+		r, err := g.client.ListNodes(patiently(t), &pb.ListNodesRequest{})
+		check(t, err)
+		var listed []string
+		for _, n := range r.GetNodes() {
+			listed = append(listed, n.GetName()+"="+n.GetControlAddress())
+		}
+		if got := strings.Join(listed, " "); got != "a=edge.example.org:8018 b=10.0.0.2:8018 c=" {
+			t.Errorf("%s lists %s", g.name, got)
+		}
+		nodes, _ := g.node.Addresses()
+		if len(nodes) != 2 || nodes[0].GetNode() != "a" || nodes[0].GetAddress() != "edge.example.org:8018" ||
+			nodes[1].GetNode() != "b" || nodes[1].GetAddress() != "10.0.0.2:8018" {
+			t.Errorf("%s has %v", g.name, nodes)
+		}
+	}
+	gates[0].stop()
+	select {
+	case <-changed:
+	case <-patiently(t).Done():
+		t.Fatal("nobody is told that b has left")
+	}
+	if nodes, _ := gates[2].node.Addresses(); len(nodes) != 1 || nodes[0].GetNode() != "a" {
+		t.Errorf("c has %v", nodes)
+	}
+}
+
+// TestControlAddressIsChecked checks that a node does not tell others an address that none of them takes.
+func TestControlAddressIsChecked(t *testing.T) {
+	loop := fleettest.NewLoopback()
+	g := run(t, loop, "a")
+	for _, address := range []string{"10.0.0.1", "0.0.0.0:8018", ":8018", "unix:///run/x"} {
+		_, err := fleet.New(fleet.Config{Fleet: "test", Bus: g.bus, Self: g.server, Local: &control.Local{},
+			ControlAddress: address})
+		if err == nil || !strings.Contains(err.Error(), address) || !strings.Contains(err.Error(), "expected") {
+			t.Errorf("%s: %v", address, err)
 		}
 	}
 }

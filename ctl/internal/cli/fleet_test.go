@@ -176,7 +176,7 @@ func threeNodes() []*pb.Node {
 	return []*pb.Node{
 		{Name: "edge-1", Incarnation: "19ab0d3f1c2", State: pb.NodeState_NODE_STATE_LIVE, Version: "v1.2.3",
 			Connections: 1200, EventHead: 7, Self: true,
-			Uptime: durationpb.New(3 * time.Hour), Allowed: pb.Role_ROLE_ADMIN},
+			Uptime: durationpb.New(3 * time.Hour), Allowed: pb.Role_ROLE_ADMIN, ControlAddress: "10.0.0.1:8018"},
 		{Name: "edge-2", Incarnation: "19ab0d3f1c3", State: pb.NodeState_NODE_STATE_DRAINING, Version: "v1.2.3",
 			Connections: 3, EventHead: 9,
 			LastSeen: durationpb.New(1400 * time.Millisecond), RoundTrip: durationpb.New(420 * time.Microsecond),

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -81,7 +82,7 @@ func silentNodes(f *pb.FleetResult) *app.Absentees {
 func newNodeRows(a *app.App) *app.Rows {
 	header := []string{"NODE", "STATE", "VERSION", "CONNECTIONS", "LAST-SEEN", "ROUND-TRIP"}
 	if a.Wide() {
-		header = append(header, "INCARNATION", "UPTIME", "EVENT-HEAD", "ALLOWED")
+		header = append(header, "INCARNATION", "UPTIME", "EVENT-HEAD", "ALLOWED", "CONTROL-ADDRESS")
 	}
 	return a.NewRows(header...)
 }
@@ -96,7 +97,7 @@ func addNode(a *app.App, rows *app.Rows, n *pb.Node) error {
 		units.DurationText(n.GetRoundTrip())}
 	if a.Wide() {
 		cells = append(cells, n.GetIncarnation(), units.DurationText(n.GetUptime()), fmt.Sprint(n.GetEventHead()),
-			roleText(n.GetAllowed()))
+			roleText(n.GetAllowed()), cmp.Or(n.GetControlAddress(), "-"))
 	}
 	return rows.Add(n, n.GetName(), cells...)
 }

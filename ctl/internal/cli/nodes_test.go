@@ -14,14 +14,14 @@ edge-1   LIVE          v1.2.3    1200          self        -
 edge-2   DRAINING      v1.2.3    3             1.4s        420µs
 edge-3   UNREACHABLE   v1.2.2    800           12s         -
 `
-	nodesWide = `NODE     STATE         VERSION   CONNECTIONS   LAST-SEEN   ROUND-TRIP   INCARNATION   UPTIME   EVENT-HEAD   ALLOWED
-edge-1   LIVE          v1.2.3    1200          self        -            19ab0d3f1c2   3h       7            admin
-edge-2   DRAINING      v1.2.3    3             1.4s        420µs        19ab0d3f1c3   3h       9            operator
-edge-3   UNREACHABLE   v1.2.2    800           12s         -            1             1m       4711         admin
+	nodesWide = `NODE     STATE         VERSION   CONNECTIONS   LAST-SEEN   ROUND-TRIP   INCARNATION   UPTIME   EVENT-HEAD   ALLOWED    CONTROL-ADDRESS
+edge-1   LIVE          v1.2.3    1200          self        -            19ab0d3f1c2   3h       7            admin      10.0.0.1:8018
+edge-2   DRAINING      v1.2.3    3             1.4s        420µs        19ab0d3f1c3   3h       9            operator   -
+edge-3   UNREACHABLE   v1.2.2    800           12s         -            1             1m       4711         admin      -
 `
-	nodesJSON = `{"name":"edge-1","incarnation":"19ab0d3f1c2","state":"NODE_STATE_LIVE","version":"v1.2.3","connections":"1200","eventHead":"7","self":true,"uptime":"10800s","allowed":"ROLE_ADMIN"}
-{"name":"edge-2","incarnation":"19ab0d3f1c3","state":"NODE_STATE_DRAINING","version":"v1.2.3","connections":"3","eventHead":"9","lastSeen":"1.400s","roundTrip":"0.000420s","self":false,"uptime":"10800s","allowed":"ROLE_OPERATOR"}
-{"name":"edge-3","incarnation":"1","state":"NODE_STATE_UNREACHABLE","version":"v1.2.2","connections":"800","eventHead":"4711","lastSeen":"12s","self":false,"uptime":"60s","allowed":"ROLE_ADMIN"}
+	nodesJSON = `{"name":"edge-1","incarnation":"19ab0d3f1c2","state":"NODE_STATE_LIVE","version":"v1.2.3","connections":"1200","eventHead":"7","self":true,"uptime":"10800s","allowed":"ROLE_ADMIN","controlAddress":"10.0.0.1:8018"}
+{"name":"edge-2","incarnation":"19ab0d3f1c3","state":"NODE_STATE_DRAINING","version":"v1.2.3","connections":"3","eventHead":"9","lastSeen":"1.400s","roundTrip":"0.000420s","self":false,"uptime":"10800s","allowed":"ROLE_OPERATOR","controlAddress":""}
+{"name":"edge-3","incarnation":"1","state":"NODE_STATE_UNREACHABLE","version":"v1.2.2","connections":"800","eventHead":"4711","lastSeen":"12s","self":false,"uptime":"60s","allowed":"ROLE_ADMIN","controlAddress":""}
 `
 	lastNodeYAML = `---
 name: edge-3
@@ -34,6 +34,7 @@ lastSeen: 12s
 self: false
 uptime: 60s
 allowed: ROLE_ADMIN
+controlAddress: ""
 `
 )
 

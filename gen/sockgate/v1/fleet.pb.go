@@ -447,9 +447,12 @@ type Node struct {
 	Uptime *durationpb.Duration `protobuf:"bytes,10,opt,name=uptime,proto3" json:"uptime,omitempty"`
 	// The highest role, on the node that is asked, of calls that this node forwards. A call has the lesser of this role
 	// and the caller's.
-	Allowed       Role `protobuf:"varint,11,opt,name=allowed,proto3,enum=sockgate.v1.Role" json:"allowed,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Allowed Role `protobuf:"varint,11,opt,name=allowed,proto3,enum=sockgate.v1.Role" json:"allowed,omitempty"`
+	// Where programs reach its control plane, as it says itself: `host:port`. Empty: it keeps that to itself. The node
+	// that is asked does not check that the address is that node's.
+	ControlAddress string `protobuf:"bytes,12,opt,name=control_address,json=controlAddress,proto3" json:"control_address,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Node) Reset() {
@@ -557,6 +560,13 @@ func (x *Node) GetAllowed() Role {
 		return x.Allowed
 	}
 	return Role_ROLE_UNSPECIFIED
+}
+
+func (x *Node) GetControlAddress() string {
+	if x != nil {
+		return x.ControlAddress
+	}
+	return ""
 }
 
 // FleetInfo describes the fleet that a node is in.
@@ -685,7 +695,7 @@ const file_sockgate_v1_fleet_proto_rawDesc = "" +
 	"\x06counts\x18\x05 \x03(\v2#.sockgate.v1.NodeResult.CountsEntryR\x06counts\x1a9\n" +
 	"\vCountsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xab\x03\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xd4\x03\n" +
 	"\x04Node\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\tR\vincarnation\x12,\n" +
@@ -700,7 +710,8 @@ const file_sockgate_v1_fleet_proto_rawDesc = "" +
 	"\x04self\x18\t \x01(\bR\x04self\x121\n" +
 	"\x06uptime\x18\n" +
 	" \x01(\v2\x19.google.protobuf.DurationR\x06uptime\x12+\n" +
-	"\aallowed\x18\v \x01(\x0e2\x11.sockgate.v1.RoleR\aallowed\"\xe1\x01\n" +
+	"\aallowed\x18\v \x01(\x0e2\x11.sockgate.v1.RoleR\aallowed\x12'\n" +
+	"\x0fcontrol_address\x18\f \x01(\tR\x0econtrolAddress\"\xe1\x01\n" +
 	"\tFleetInfo\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04mode\x18\x02 \x01(\tR\x04mode\x12\x1c\n" +

@@ -11,6 +11,7 @@ import (
 type Config struct {
 	Fleet   string       // the fleet's name
 	Version string       // the program's version
+	Address string       // of the control plane, for programs that dial it; empty: other nodes are not told
 	Bus     bus.Bus      // its owner closes it, after Stop
 	Self    Self         // the node itself
 	Logger  hclog.Logger // gets changes of members and of the bus's connection

@@ -80,19 +80,21 @@ func (m *Members) heardBeat(subject string, data []byte) {
 func (m *Members) place(b beat, now time.Time) {
 	i, known := m.search(b.node)
 	if !known {
+		m.admitAddress(&b, nil)
 		if b.said.State != pb.NodeState_NODE_STATE_LEFT { // otherwise there is no member to take out
 			m.meet(i, b, now)
 		}
 		return
 	}
 	r := m.table[i]
+	m.admitAddress(&b, r)
 	younger := b.life.compare(r.life)
 	switch {
 	case younger < 0 && (b.said.State == pb.NodeState_NODE_STATE_LEFT || r.heard()):
 		// The last heartbeat of an earlier life, or the first of an older twin: the younger one is there.
-	case (younger != 0 || b.said.State != r.State) && !r.mayChange(now):
-		m.complain(&m.restless, "a heartbeat was ignored: its node restarts, or leaves and comes back, too often; are "+
-			"there several of its name?",
+	case (younger != 0 || b.said.State != r.State || b.said.ControlAddress != r.Address) && !r.mayChange(now):
+		m.complain(&m.restless, "a heartbeat was ignored: its node restarts, leaves and comes back, or has another control "+
+			"address, too often; are there several of its name?",
 			"node", b.node, "incarnation", b.life.incarnation)
 	case younger == 0:
 		m.update(r, b, now)
@@ -113,6 +115,7 @@ func (m *Members) meet(i int, b beat, now time.Time) {
 	}
 	r := newRecord(b, now)
 	m.table = slices.Insert(m.table, i, r)
+	m.moved(&Member{}, r)
 	m.tell(event.NodeJoined, r, "it was heard of for the first time", 0)
 	m.change()
 }
@@ -122,6 +125,7 @@ func (m *Members) restart(r *record, b beat, now time.Time, message string) {
 	before := *r
 	*r = *newRecord(b, now)
 	r.changes, r.changesAt = before.changes, before.changesAt
+	m.moved(&before.Member, r)
 	m.tell(event.NodeJoined, r, fmt.Sprintf("%s: its life before was %s", message, before.Incarnation), 0)
 	if r.State == pb.NodeState_NODE_STATE_LEFT {
 		m.tell(event.NodeLeft, r, "it said that it leaves", 0)
@@ -131,16 +135,17 @@ func (m *Members) restart(r *record, b beat, now time.Time, message string) {
 
 // update takes the heartbeat of a known member. The caller holds mu.
 func (m *Members) update(r *record, b beat, now time.Time) {
-	before, silent := r.State, now.Sub(r.quiet)
+	before, silent := r.Member, now.Sub(r.quiet)
 	r.take(b, now)
+	m.moved(&before, r)
 	switch {
-	case r.State == before:
+	case r.State == before.State:
 		return
 	case r.State == pb.NodeState_NODE_STATE_LEFT:
 		m.tell(event.NodeLeft, r, "it said that it leaves", 0)
-	case before == pb.NodeState_NODE_STATE_LEFT:
+	case before.State == pb.NodeState_NODE_STATE_LEFT:
 		m.tell(event.NodeRecovered, r, "it was heard of again after it had said that it leaves", silent)
-	case before == pb.NodeState_NODE_STATE_SUSPECT || before == pb.NodeState_NODE_STATE_UNREACHABLE:
+	case before.State == pb.NodeState_NODE_STATE_SUSPECT || before.State == pb.NodeState_NODE_STATE_UNREACHABLE:
 		m.tell(event.NodeRecovered, r, fmt.Sprintf("it was heard of again after %s", short(silent)), silent)
 	}
 	m.change()

@@ -103,7 +103,8 @@ func (m *Members) beat(state pb.NodeState) {
 	}
 	m.publish(m.subjects.beat(m.origin.Node), &fleetv1.Heartbeat{Incarnation: m.me.incarnation,
 		Instance: []byte(m.me.instance), State: state,
-		Version: me.Version, Connections: me.Connections, EventHead: me.Head, OldestEvent: me.Oldest, Stamp: me.Stamp})
+		Version: me.Version, Connections: me.Connections, EventHead: me.Head, OldestEvent: me.Oldest, Stamp: me.Stamp,
+		ControlAddress: me.Address})
 }
 
 // publish hands a message to the bus. It logs the loss of a connection once, not for every message.

@@ -13,6 +13,7 @@ type Member struct {
 	Self         bool         // it is this node
 	State        pb.NodeState // never UNSPECIFIED
 	Version      string       // of its program, cut to 100 bytes
+	Address      string       // of its control plane, as it says; empty: it keeps it to itself
 	Connections  uint64       // as of its last heartbeat, like Head and Oldest
 	Head         uint64       // sequence of its newest event
 	Oldest       uint64       // of the oldest event that it keeps

@@ -55,7 +55,12 @@ type Members struct {
 	full     seldom    // nodes beyond MostMembers
 	restless seldom    // heartbeats of members that change too often
 	refused  seldom    // heartbeats that the bus did not take
+	nowhere  seldom    // control addresses that are not used
 	lines    []line    // logged when mu is unlocked
+
+	addresses    []*pb.NodeAddress // what Addresses returns; nil: not made yet
+	addressBytes int               // of the addresses in the table
+	readdressing chan struct{}
 }
 
 // New returns the members of a fleet that this node has not joined yet. began is the zero of the stamps in its
@@ -67,7 +72,7 @@ func New(c Config, s Subjects, began time.Time) *Members {
 		poke: make(chan struct{}, 1), twinned: make(chan struct{}), ending: make(chan struct{}), ended: make(chan struct{}),
 		changing: make(chan struct{}),
 		garbage:  newSeldom(time.Second), full: newSeldom(time.Minute), restless: newSeldom(time.Minute),
-		refused: newSeldom(time.Minute),
+		refused: newSeldom(time.Minute), nowhere: newSeldom(time.Minute), readdressing: make(chan struct{}),
 	}
 }
 
@@ -81,6 +86,7 @@ func (m *Members) Self() Member {
 	m.mu.Unlock()
 	now := time.Now()
 	me := Member{Origin: m.origin, Self: true, State: pb.NodeState_NODE_STATE_LIVE, Version: m.config.Version,
+		Address:     m.config.Address,
 		Connections: uint64(m.config.Self.Live()), Head: m.config.Self.Cursor().Sequence,
 		Oldest: m.config.Self.Log().Oldest(),
 		Stamp:  m.stamp(now), HeardAt: now, JoinedAt: m.began}
@@ -180,6 +186,7 @@ func liveProblem(name, why string) *contract.Problem {
 func (m *Members) drop(i int, message string, silent time.Duration) {
 	r := m.table[i]
 	m.table = slices.Delete(m.table, i, i+1)
+	m.addressBytes -= len(r.Address)
 	if r.State != pb.NodeState_NODE_STATE_LEFT {
 		m.tell(event.NodeLeft, r, message, silent)
 	}

@@ -55,7 +55,7 @@ func newRecord(b beat, now time.Time) *record {
 
 // take copies the fields of a heartbeat.
 func (r *record) take(b beat, now time.Time) {
-	r.State, r.Version = b.said.GetState(), b.said.GetVersion()
+	r.State, r.Version, r.Address = b.said.GetState(), b.said.GetVersion(), b.said.GetControlAddress()
 	r.Connections, r.Head, r.Oldest, r.Stamp = b.said.GetConnections(), b.said.GetEventHead(), b.said.GetOldestEvent(),
 		b.said.GetStamp()
 	r.HeardAt, r.quiet = now, now

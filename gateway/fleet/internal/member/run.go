@@ -161,6 +161,9 @@ func (m *Members) age(r *record, now time.Time, status bus.Status) (next time.Ti
 	}
 	if r.State == pb.NodeState_NODE_STATE_SUSPECT && silent >= unreachable {
 		r.State, changed = pb.NodeState_NODE_STATE_UNREACHABLE, true
+		if r.Address != "" {
+			m.readdress()
+		}
 		m.tell(event.NodeUnreachable, r, fmt.Sprintf("nothing was heard of it for %s: it is not asked any more",
 			unreachable)+why(status), silent)
 	}

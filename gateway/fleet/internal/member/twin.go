@@ -123,6 +123,7 @@ func (m *Members) displace(l life) {
 		}
 	}
 	m.change()
+	m.readdress()
 }
 
 // quit ends the membership of a node that was displaced. Its last heartbeat is for the younger twin, which then logs

@@ -109,9 +109,12 @@ type Heartbeat struct {
 	// comparing clocks.
 	Stamp uint64 `protobuf:"varint,7,opt,name=stamp,proto3" json:"stamp,omitempty"`
 	// The sequence of the oldest event that it keeps.
-	OldestEvent   uint64 `protobuf:"varint,8,opt,name=oldest_event,json=oldestEvent,proto3" json:"oldest_event,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	OldestEvent uint64 `protobuf:"varint,8,opt,name=oldest_event,json=oldestEvent,proto3" json:"oldest_event,omitempty"`
+	// Where programs reach its control plane: `host:port`, at most 255 bytes. Empty: it keeps that to itself. Other nodes
+	// pass it on to programs and callers, and never dial it themselves.
+	ControlAddress string `protobuf:"bytes,9,opt,name=control_address,json=controlAddress,proto3" json:"control_address,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Heartbeat) Reset() {
@@ -198,6 +201,13 @@ func (x *Heartbeat) GetOldestEvent() uint64 {
 		return x.OldestEvent
 	}
 	return 0
+}
+
+func (x *Heartbeat) GetControlAddress() string {
+	if x != nil {
+		return x.ControlAddress
+	}
+	return ""
 }
 
 // Envelope carries a message or a part of one. A message over 256 KiB comes in parts of at most that size, in order; a
@@ -854,7 +864,7 @@ const file_sockgate_fleet_v1_fleet_proto_rawDesc = "" +
 	"\x1dsockgate/fleet/v1/fleet.proto\x12\x11sockgate.fleet.v1\x1a\x17sockgate/v1/fleet.proto\"E\n" +
 	"\x05Hello\x12 \n" +
 	"\vincarnation\x18\x01 \x01(\tR\vincarnation\x12\x1a\n" +
-	"\binstance\x18\x02 \x01(\fR\binstance\"\x8b\x02\n" +
+	"\binstance\x18\x02 \x01(\fR\binstance\"\xb4\x02\n" +
 	"\tHeartbeat\x12 \n" +
 	"\vincarnation\x18\x01 \x01(\tR\vincarnation\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\fR\binstance\x12,\n" +
@@ -864,7 +874,8 @@ const file_sockgate_fleet_v1_fleet_proto_rawDesc = "" +
 	"\n" +
 	"event_head\x18\x06 \x01(\x04R\teventHead\x12\x14\n" +
 	"\x05stamp\x18\a \x01(\x04R\x05stamp\x12!\n" +
-	"\foldest_event\x18\b \x01(\x04R\voldestEvent\"\x80\x02\n" +
+	"\foldest_event\x18\b \x01(\x04R\voldestEvent\x12'\n" +
+	"\x0fcontrol_address\x18\t \x01(\tR\x0econtrolAddress\"\x80\x02\n" +
 	"\bEnvelope\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04part\x18\x02 \x01(\rR\x04part\x12\x14\n" +
