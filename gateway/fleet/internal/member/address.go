@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	pb "github.com/sockgate/sockgate/gen/sockgate/v1"
 )
@@ -17,6 +18,8 @@ const (
 	// MostAddresses is the most bytes of the addresses of all other nodes together: each is in the answer to every program
 	// and in the table of nodes. 10,000 nodes have room for 26 bytes each.
 	MostAddresses = 256 << 10
+	// addressPeriod is the least time between two changes of the addresses, because each wakes all programs.
+	addressPeriod = 2 * time.Second
 )
 
 // CheckAddress checks the address of a control plane for programs that dial it. Its text is a complaint without the
@@ -72,7 +75,8 @@ func (m *Member) addressed() string {
 
 // Addresses returns the addresses of the nodes that may answer, this node included, in the order of their names. Nodes
 // that keep theirs to themselves are not among them. changed is closed when the addresses are others, or when one of
-// these nodes has restarted. Callers share the messages, and must not modify them.
+// these nodes has restarted: at once, or 2 s after the last change, and until then the addresses are those of before.
+// Callers share the messages, and must not modify them.
 func (m *Members) Addresses() (nodes []*pb.NodeAddress, changed <-chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -109,9 +113,26 @@ func (m *Members) moved(before *Member, r *record) {
 	}
 }
 
-// readdress wakes the goroutines that wait for other addresses. The caller holds mu.
+// readdress wakes the goroutines that wait for other addresses, or does so soon. The caller holds mu.
 func (m *Members) readdress() {
-	m.addresses = nil
+	if m.stale {
+		return
+	}
+	if wait := time.Until(m.readdressed.Add(addressPeriod)); wait > 0 {
+		m.stale = true
+		time.AfterFunc(wait, func() {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.tellAddresses()
+		})
+		return
+	}
+	m.tellAddresses()
+}
+
+// tellAddresses wakes the goroutines that wait for other addresses. The caller holds mu.
+func (m *Members) tellAddresses() {
+	m.addresses, m.stale, m.readdressed = nil, false, time.Now()
 	close(m.readdressing)
 	m.readdressing = make(chan struct{})
 }

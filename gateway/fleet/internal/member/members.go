@@ -61,6 +61,8 @@ type Members struct {
 	addresses    []*pb.NodeAddress // what Addresses returns; nil: not made yet
 	addressBytes int               // of the addresses in the table
 	readdressing chan struct{}
+	readdressed  time.Time // when a change of the addresses was told
+	stale        bool      // a change of the addresses is told soon
 }
 
 // New returns the members of a fleet that this node has not joined yet. began is the zero of the stamps in its
