@@ -66,7 +66,6 @@ var allowed = map[string][]string{
 		"github.com/hashicorp/go-hclog"},
 	"gateway/handler": {"gateway/server"},
 	"gateway/lane":    {"gateway/event", "gateway/server"},
-	"gateway/filter":  {"gateway/event", "gateway/server", "cel.dev/cel-go"},
 	"gateway/remote": {"gateway/event", "gen/sockgate/v1", "google.golang.org/grpc", "google.golang.org/protobuf",
 		"github.com/hashicorp/go-hclog"},
 	"gateway/filter": {"gateway/event", "gateway/server", "cel.dev/cel-go"},

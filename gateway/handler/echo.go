@@ -6,8 +6,8 @@ import (
 	"github.com/sockgate/sockgate/gateway/server"
 )
 
-// Echo sends back the bytes that it receives; on a listener with frames, each frame whole. The zero value is ready to use. When the peer finishes, Echo finishes
-// too, after all queued bytes were sent.
+// Echo sends back the bytes that it receives; on a listener with frames, each frame whole. The zero value is ready to
+// use. When the peer finishes, Echo finishes too, after all queued bytes were sent.
 //
 // The server's high water holds back a peer that does not read. When a reply still does not fit, Echo ends the
 // connection, so that no reply is lost silently. The reason is ReasonSlowConsumer when the send queue is full, and

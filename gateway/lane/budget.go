@@ -21,11 +21,11 @@ func (t *Table) hold(o *owner, n int) (scarce bool) {
 // release counts n bytes less.
 func (t *Table) release(n int) { t.relax(t.count(-n)) }
 
-// count adds to the bytes that count against the budget, and returns how many there are, half frames included.
+// count adds to the bytes of all backlogs, and returns how many there are. The server counts them too, together with
+// those of half frames. Half frames pause nobody: their rest could not come then, and they would stay.
 func (t *Table) count(n int) (total int64) {
-	held := t.server.Unacknowledged()
-	held.Add(int64(n))
-	return held.Bytes()
+	t.server.Unacknowledged().Add(int64(n))
+	return t.bytes.Add(int64(n))
 }
 
 // relax ends the scarcity when there is room again.

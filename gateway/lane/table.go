@@ -23,6 +23,7 @@ type Table struct {
 
 	window  atomic.Int64 // of connections without a lane; the limits of the last tick
 	budget  atomic.Int64
+	bytes   atomic.Int64  // cost of all backlogs
 	scarce  atomic.Bool   // the budget is scarce: nobody is read from
 	walking sync.Mutex    // held by throttle, around all other locks
 	changed chan struct{} // capacity 1: the budget is scarce no more

@@ -75,11 +75,11 @@ func (c endpoint) keepHalf(h *framing.Half) {
 	h.Feeding = false
 	c.owner.server.held.Add(int64(h.Grown()))
 	c.rarely().half = h
+	fault := h.Refusal(received, c.owner.server.held.Bytes(), c.owner.server.limits.Load().HandlerBudget)
 	switch {
 	case c.ending != nil:
 		c.loseHalf(received - h.Delivered)
-	case h.Fault != nil:
-		fault := h.Fault.Error()
+	case fault != "":
 		c.loseHalf(received - h.Position())
 		c.beginEnd(ending{reason: ReasonFrame, text: fault, answering: true}, c.owner.server.config.CloseTimeout)
 	case h.Position() == received:

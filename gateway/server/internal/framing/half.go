@@ -156,6 +156,19 @@ func (h *Half) Late(came uint64) string {
 		came, h.rules.Timeout)
 }
 
+// Refusal returns why the half frame cannot wait for the rest, or "" if it can: a fault of the frame, or a budget that
+// is used up. received is the position behind what has come, and held is counted against the budget; 0 means no budget.
+func (h *Half) Refusal(received uint64, held int64, budget int) string {
+	switch {
+	case h.Fault != nil:
+		return h.Fault.Error()
+	case budget > 0 && held > int64(budget) && h.Position() < received:
+		return fmt.Sprintf("frame of %s at byte %d: %d bytes of it came, and half frames and unacknowledged bytes take all of "+
+			"the handler budget", h.rules.Format, h.Position(), received-h.Position())
+	}
+	return ""
+}
+
 // Lost says that a peer finished when n bytes of a frame had come, the first at a position.
 func Lost(n, position uint64) string {
 	return fmt.Sprintf("the peer finished within a frame: %d bytes of it came, from byte %d on", n, position)
