@@ -6,10 +6,13 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sockgate/sockgate/gateway/control"
 	"github.com/sockgate/sockgate/gateway/fleet"
@@ -56,7 +59,9 @@ func instances(node string, names ...string) *pb.ListInstancesResponse {
 			r.Handlers = append(r.Handlers, &pb.HandlerStatus{Handler: handler, Node: node, Lanes: 1})
 		}
 		if instance != "" {
-			r.Instances = append(r.Instances, &pb.Instance{Handler: handler, Instance: instance, Node: node, Lanes: 1})
+			r.Instances = append(r.Instances, &pb.Instance{Handler: handler, Instance: instance, Node: node, Lanes: 1,
+				Connections: 7, UnacknowledgedBytes: 9, UnacknowledgedAge: durationpb.New(time.Second), Draining: true,
+				AttachedAt: timestamppb.Now(), Actor: "spiffe://example.org/jt808", Silent: durationpb.New(0)})
 		}
 	}
 	return r
