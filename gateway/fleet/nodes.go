@@ -101,8 +101,8 @@ func (n *Node) row(m *member.Member) *pb.Node {
 // Addresses returns where programs reach the control planes of the nodes that may answer, this one included, in the
 // order of the nodes' names. Nodes that keep theirs to themselves are not among them. changed is closed when the
 // addresses are others, or when one of these nodes has restarted: at once, or 2 s after the last change. Addresses then
-// returns a new channel. Callers share the messages, and must not modify them. The addresses are what other nodes say: a
-// program that dials one must check with TLS that it has found a gateway.
+// returns a new channel. Callers share the messages, and must not modify them. The addresses are what other nodes say:
+// a program that dials one must check with TLS that it has found a gateway.
 func (n *Node) Addresses() (nodes []*pb.NodeAddress, changed <-chan struct{}) {
 	return n.members.Addresses()
 }
