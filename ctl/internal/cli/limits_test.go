@@ -88,7 +88,8 @@ func TestLimitsGet(t *testing.T) {
 	against(t, g).expect(t, 0, "NAME                   VALUE\nmax-connections        none\nidle-timeout           "+
 		"none\nallow                  all\ndeny                   none\nlistener-connections   none\nhold-timeout           0s\n"+
 		"max-held               none\n", "",
-		"limits", "get", "max-connections", "idle-timeout", "allow", "deny", "listener-connections", "hold-timeout", "max-held")
+		"limits", "get", "max-connections", "idle-timeout", "allow", "deny", "listener-connections", "hold-timeout",
+		"max-held")
 }
 
 // Only the named limits are changed, and their new values shown.
