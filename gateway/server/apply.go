@@ -56,8 +56,10 @@ func (c *Conn) Apply(x Change) (Applied, error) {
 	if c.has(flagDone|flagClosed) || c.ending != nil && !c.ending.answering {
 		return Applied{}, ErrClosed
 	}
-	labels, ok, relabel := map[string]string(nil), true, len(x.SetLabels)+len(x.RemoveLabels) > 0
+	var labels map[string]string
+	relabel := len(x.SetLabels)+len(x.RemoveLabels) > 0
 	if relabel {
+		var ok bool
 		if labels, ok = label.Changed(c.more().labels, x.SetLabels, x.RemoveLabels); !ok {
 			return Applied{}, ErrTooManyLabels
 		}
@@ -80,9 +82,9 @@ func (c *Conn) Apply(x Change) (Applied, error) {
 }
 
 // Owe says that an answer to the call of the handler under way is due later. It may be called inside Open, Data and End
-// only. Until Change.Settled, an orderly end of the connection (a kick, a ban, a shutdown, an idle timeout, Close) waits
-// for the answer, at most for its flush timeout, and takes the handler's sends meanwhile. What the peer sends then, its
-// FIN too, reaches the handler no more, because no end would be in sight otherwise.
+// only. Until Change.Settled, an orderly end of the connection (a kick, a ban, a shutdown, an idle timeout, Close)
+// waits for the answer, at most for its flush timeout, and takes the handler's sends meanwhile. What the peer sends
+// then, its FIN too, reaches the handler no more, because no end would be in sight otherwise.
 func (c *Conn) Owe() {
 	if !c.marked(markOwes) {
 		c.marks.Or(markOwes)

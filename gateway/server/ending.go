@@ -19,7 +19,7 @@ type ending struct {
 	pause     time.Duration    // before the look that acks is for
 	watch     func(Connection) // called once, after everything else, when the connection is closed; may be nil
 	farewell  []byte           // to be put behind what is queued
-	answering bool             // the handler may still send: its call is under way, or it owes an answer; what follows waits
+	answering bool             // the handler may still send: a call is under way, or it owes an answer; the rest waits
 	overdue   bool             // the flush timeout passed while answering: the socket closes when the call ends
 	late      int              // bytes that the call may still send when overdue
 }
@@ -134,8 +134,8 @@ func (c *Conn) cutShort() {
 	}
 }
 
-// mayAnswer reports whether the handler may still send n bytes, although the connection is ending. A call that sends until it is told to stop is told so a full send queue after the flush timeout. The caller
-// holds mu.
+// mayAnswer reports whether the handler may still send n bytes, although the connection is ending. A call that sends
+// until it is told to stop is told so a full send queue after the flush timeout. The caller holds mu.
 func (c *Conn) mayAnswer(n int) bool {
 	e := c.ending
 	if e.overdue {

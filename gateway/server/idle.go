@@ -51,8 +51,8 @@ func (c *Conn) idled(now moment, timeout time.Duration) moment {
 }
 
 // judgeIdle announces an idle period once. It closes the connection if IdleAction says so, unless the handler is to be
-// notified. It returns the moment of idled. A connection that is not read from for a receive rate or the handler's pause
-// is not idle. The caller holds mu.
+// notified. It returns the moment of idled. A connection that is not read from for a receive rate or the handler's
+// pause is not idle. The caller holds mu.
 func (c *Conn) judgeIdle(now moment, timeout time.Duration) (from moment, notify bool) {
 	active := moment(c.active.Load())
 	since := max(active, c.rested(now))
@@ -82,8 +82,8 @@ func (c *Conn) callIdle() {
 	}
 }
 
-// setIdle changes the rule of a connection. One with a timeout of its own has a timer, so that a short timeout makes the
-// sweep look at no other connection more often. The caller holds mu.
+// setIdle changes the rule of a connection. One with a timeout of its own has a timer, so that a short timeout makes
+// the sweep look at no other connection more often. The caller holds mu.
 func (c *Conn) setIdle(change *IdleRule) {
 	x := c.rarely()
 	if x.rule == nil {

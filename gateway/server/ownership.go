@@ -5,9 +5,9 @@ import (
 	"github.com/sockgate/sockgate/gateway/server/internal/ownership"
 )
 
-// Ownership is what the owner of a connection shows of itself in Conn.Info, and so in lists and events: SetInstance sets
-// the name of its instance, and AddUnacknowledged changes how many bytes it has not acknowledged. The zero value shows
-// nothing. Its methods may be called from any goroutine.
+// Ownership is what the owner of a connection shows of itself in Conn.Info, and so in lists and events: SetInstance
+// sets the name of its instance, and AddUnacknowledged changes how many bytes it has not acknowledged. The zero value
+// shows nothing. Its methods may be called from any goroutine.
 type Ownership = ownership.Ownership
 
 // Follow makes Info show an ownership, in place of an earlier one; nil shows none.

@@ -1,9 +1,6 @@
 package server
 
 import (
-	"maps"
-	"slices"
-
 	"github.com/sockgate/sockgate/gateway/event"
 	"github.com/sockgate/sockgate/gateway/server/internal/admission"
 	"github.com/sockgate/sockgate/gateway/server/internal/tally"
@@ -25,7 +22,7 @@ func (s *Server) UpdateLimits(r UpdateLimitsRequest) (Limits, error) {
 	s.updating.Lock() // the first of all locks; nothing but another call waits for it
 	defer s.updating.Unlock()
 	old := s.limits.Load()
-	l := old.clone()
+	l := Limits(old.bounds().Clone())
 	if r.Change != nil {
 		r.Change(&l)
 	}
@@ -69,12 +66,4 @@ func (s *Server) useLimits(l *Limits) {
 		})
 	}
 	s.addresses.Gate.Store(g)
-}
-
-// clone returns a copy with a map and slices of its own.
-func (l *Limits) clone() Limits {
-	c := *l
-	c.ListenerConnections = maps.Clone(l.ListenerConnections)
-	c.Allow, c.Deny = slices.Clone(l.Allow), slices.Clone(l.Deny)
-	return c
 }

@@ -2,8 +2,10 @@ package bounds
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -65,6 +67,14 @@ func (l *Limits) SetDefaults() {
 	l.HandlerWindow = cmp.Or(l.HandlerWindow, defaultHandlerWindow)
 	l.AcceptBurst = cmp.Or(l.AcceptBurst, burstOf(l.AcceptRate))
 	l.AcceptBurstPerIP = cmp.Or(l.AcceptBurstPerIP, burstOf(l.AcceptRatePerIP))
+}
+
+// Clone returns a copy with a map and slices of its own.
+func (l *Limits) Clone() Limits {
+	c := *l
+	c.ListenerConnections = maps.Clone(l.ListenerConnections)
+	c.Allow, c.Deny = slices.Clone(l.Allow), slices.Clone(l.Deny)
+	return c
 }
 
 // burstOf returns the default burst of a rate; 0 without a rate, and for a rate that is out of its bounds.

@@ -17,7 +17,8 @@ const (
 	maxFlush = 2 * time.Second
 )
 
-// Times returns the time from the request of a drain to its deadline, and how long before the deadline the flush begins.
+// Times returns the time from the request of a drain to its deadline, and how long before the deadline the flush
+// begins.
 func Times(grace time.Duration) (all, flush time.Duration) {
 	grace = min(max(grace, 0), MaxGrace)
 	if grace == 0 {

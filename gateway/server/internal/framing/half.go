@@ -96,7 +96,9 @@ func (h *Half) Await(owner Owner, now transport.Moment, reading bool) {
 	if at := h.Position(); at != h.start {
 		h.start, h.spent, h.runs = at, 0, false
 	}
-	h.owner = owner
+	if h.owner == nil { // the timer's call may read it already
+		h.owner = owner
+	}
 	if !reading {
 		h.Rest(now)
 		return

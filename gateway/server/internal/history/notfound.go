@@ -10,7 +10,7 @@ import (
 type NotFoundError struct {
 	ID      string        // as the caller gave it
 	Node    string        // this node
-	Outcome event.Outcome // event.OutcomeNotFound, OutcomeClosed (closed and forgotten), OutcomeNodeRestarted or OutcomeUnknownNode
+	Outcome event.Outcome // NotFound, Closed (closed and forgotten), NodeRestarted or UnknownNode
 }
 
 // Error quotes the ID and says why there is no such connection.

@@ -38,8 +38,8 @@ func (p *Pause) arm(after time.Duration, look func()) {
 	p.timer.Reset(after)
 }
 
-// Look returns the length of a pause that has lasted and was not told of yet; the caller tells. Only the call of Begin's
-// look calls it.
+// Look returns the length of a pause that has lasted and was not told of yet; the caller tells. Only the call of
+// Begin's look calls it.
 func (p *Pause) Look(now transport.Moment) (paused time.Duration, lasts bool) {
 	p.armed = false
 	if !p.On || p.told {

@@ -35,7 +35,8 @@ func TestCheck(t *testing.T) {
 		`"b": trusted`: func(l *plan.Listener) { l.Trusted = []netip.Prefix{{}} },
 	} {
 		rules := framing.Rules{Limit: plan.DefaultMaxFrame, Timeout: plan.DefaultFrameTimeout}
-		ls := []plan.Listener{{Name: "a", Address: ":1", Handled: true, Rules: rules}, {Name: "b", Address: ":2", Handled: true, Rules: rules}}
+		ls := []plan.Listener{{Name: "a", Address: ":1", Handled: true, Rules: rules},
+			{Name: "b", Address: ":2", Handled: true, Rules: rules}}
 		change(&ls[1])
 		s := plan.Server{Node: "a", CloseTimeout: 1, DrainTimeout: 1, EventLogSize: 1, Engine: "net", Listeners: ls}
 		err := s.Check()

@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	// BudgetReserve is headroom above the queue budget, in bytes. It serves the answers of handlers and the tails of partly
-	// written sends. With TLS, a send to an empty queue counts as partly written even when the kernel took nothing.
+	// BudgetReserve is headroom above the queue budget, in bytes. It serves the answers of handlers and the tails of
+	// partly written sends. With TLS, a send to an empty queue counts as partly written even when the kernel took nothing.
 	BudgetReserve = 1 << 20
 	// HandlerReserve is how far a handler's answer may exceed the queue's limit, in bytes: one read, and as much again for
 	// bytes that the handler adds.

@@ -13,8 +13,8 @@ const (
 	Min = 10 * time.Millisecond
 	// Max is the longest: ten years.
 	Max = 10 * 365 * 24 * time.Hour
-	// grace is how late a timer may be. A later one says that the whole process was stopped (SIGSTOP, a suspended machine).
-	// Bytes that came meanwhile are read first.
+	// grace is how late a timer may be. A later one says that the whole process was stopped (SIGSTOP, a suspended
+	// machine). Bytes that came meanwhile are read first.
 	grace = time.Second
 )
 

@@ -31,7 +31,7 @@ type Trouble struct {
 	logger   hclog.Logger
 	listener string
 	address  func(netip.AddrPort) string                 // a peer's address as text
-	backoff  atomic.Int64                                // nanoseconds of the wait after the last accept error; 0 after a connection
+	backoff  atomic.Int64                                // nanoseconds of the wait after the last accept error; 0 without
 	failed   gather.Gatherer[string]                     // errors of accepting
 	refusals [event.ReasonCount]gather.Gatherer[refused] // by the reason of the refusal
 }
