@@ -13,7 +13,9 @@ type Change struct {
 	SetLabels    map[string]string // bounds as SetLabel has them
 	RemoveLabels []string          // removed before SetLabels is applied
 	Idle         *IdleRule         // nil: unchanged
-	Settled      bool              // no answer is due any more, behind Data; see Conn.Owe
+	// Settled says that behind Data no answer is due any more; see Conn.Owe. It ends every Owe before it. A handler that
+	// decides on it beside calls of Data needs a lock that both hold.
+	Settled bool
 }
 
 // IdleRule is an idle timeout of one connection's own.
@@ -70,7 +72,7 @@ func (c *Conn) Apply(x Change) (Applied, error) {
 		}
 	}
 	if relabel {
-		c.extra.labels = labels
+		c.more().labels = labels
 	}
 	if x.Idle != nil {
 		c.setIdle(x.Idle)

@@ -26,10 +26,13 @@ func (s *Server) newSweep() *rounds.Sweep[*Conn] {
 	}
 }
 
-// endWordless closes a connection that has not sent a byte for the first-byte timeout.
+// endWordless closes a connection that has not sent a byte for the first-byte timeout. One that the handler has paused
+// stays: the peer may have sent some.
 func (c *Conn) endWordless(timeout time.Duration) {
-	if c.received.Load() == 0 {
-		c.end(ending{reason: ReasonFirstByteTimeout, text: fmt.Sprintf("the peer sent nothing for %s", timeout),
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.received.Load() == 0 && !c.has(flagHandlerPause) {
+		c.beginEnd(ending{reason: ReasonFirstByteTimeout, text: fmt.Sprintf("the peer sent nothing for %s", timeout),
 			answering: true}, c.owner.server.config.CloseTimeout)
 	}
 }

@@ -264,6 +264,24 @@ func TestPause(t *testing.T) {
 	})
 }
 
+// A connection that its handler has paused since it opened is not closed for its first byte, which may wait unread.
+func TestPausedIsNotWordless(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := idleServer(t, Config{Limits: Limits{FirstByteTimeout: time.Second}, Handler: BaseHandler{}})
+		w := s.newSweep()
+		held, quiet := s.connect(t, "", 0), s.connect(t, "", 0)
+		held.end.Pause()
+		time.Sleep(2 * time.Second)
+		w.Once(s.now())
+		if held.end.Info().CloseReason != event.ReasonNone || quiet.end.Info().CloseReason != ReasonFirstByteTimeout {
+			t.Errorf("closed with %s and %s; expected only the one that is read from", held.end.Info().CloseReason,
+				quiet.end.Info().CloseReason)
+		}
+		held.finish()
+		quiet.finish()
+	})
+}
+
 // idling counts calls of Idle.
 type idling struct {
 	BaseHandler
