@@ -40,8 +40,8 @@ func TestDrain(t *testing.T) {
 		<-d.Begun
 		go func() {
 			time.Sleep(1500 * time.Millisecond)
-			if s, joined := d.Join("second", began.Add(4*time.Second), 2*time.Second, "other", "bob"); !joined ||
-				s.Reason != "why" || s.By != "ann" || !s.Deadline.Equal(began.Add(4*time.Second)) {
+			if s, joined := d.Join("second", began.Add(4500*time.Millisecond), 2*time.Second, "other", "bob"); !joined ||
+				s.Reason != "why" || s.By != "ann" || !s.Deadline.Equal(began.Add(4500*time.Millisecond)) {
 				t.Errorf("joined %v: %+v", joined, s)
 			}
 		}()
@@ -52,7 +52,8 @@ func TestDrain(t *testing.T) {
 			d.Emptied()
 		})
 		d.End(left)
-		want := []string{"0s answers first", "1s goes on", "1.5s answers second", "2s flushes", "4s cuts short"}
+		want := []string{"0s answers first", "1s goes on", "1.5s answers second", "2s goes on", "2.5s flushes",
+			"4.5s cuts short"}
 		if s := d.Status(); !slices.Equal(did, want) || s.Left != 3 || !s.Over {
 			t.Errorf("%q, %+v; expected %q and 3 left", did, s, want)
 		}

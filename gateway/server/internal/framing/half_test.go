@@ -3,6 +3,7 @@ package framing_test
 import (
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,10 +16,13 @@ import (
 // owner records when a half frame was late.
 type owner struct {
 	clock transport.Clock
+	mu    sync.Mutex // as the connection's lock
 	late  []transport.Moment
 }
 
 func (o *owner) HalfExpired(h *framing.Half) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if h.Expired(o.clock.Now()) {
 		o.late = append(o.late, o.clock.Now())
 	}
@@ -64,19 +68,26 @@ func TestClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &owner{clock: transport.NewClock()}
 		h := framing.Take(rules(t, false), 0)
+		sleep := func(d time.Duration) {
+			o.mu.Unlock()
+			time.Sleep(d)
+			synctest.Wait()
+			o.mu.Lock()
+		}
+		o.mu.Lock()
+		defer o.mu.Unlock()
 		h.Feed([]byte("\x05ab"), nil)
 		h.Await(o, o.clock.Now(), true)
-		time.Sleep(6 * time.Second)
+		sleep(6 * time.Second)
 		h.Rest(o.clock.Now())
 		h.Rest(o.clock.Now())
-		time.Sleep(time.Hour)
+		sleep(time.Hour)
 		h.Run(o.clock.Now())
 		h.Await(o, o.clock.Now(), true)
-		time.Sleep(3999 * time.Millisecond)
-		if synctest.Wait(); len(o.late) != 0 {
+		if sleep(3999 * time.Millisecond); len(o.late) != 0 {
 			t.Errorf("late at %v", o.late)
 		}
-		time.Sleep(time.Hour)
+		sleep(time.Hour)
 		if len(o.late) != 1 || o.late[0] != transport.Moment(time.Hour+10*time.Second) {
 			t.Errorf("late at %v; expected it once, when it had waited for 10 s", o.late)
 		}

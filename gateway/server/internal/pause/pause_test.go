@@ -1,6 +1,7 @@
 package pause_test
 
 import (
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,20 +16,31 @@ func TestPause(t *testing.T) {
 		clock := transport.NewClock()
 		var p pause.Pause
 		var told []time.Duration
+		var mu sync.Mutex // as the connection's lock
 		look := func() {
+			mu.Lock()
+			defer mu.Unlock()
 			if paused, lasts := p.Look(clock.Now()); lasts {
 				told = append(told, paused)
 			}
 		}
 		for range 10 {
+			mu.Lock()
 			p.Begin(clock.Now(), look)
+			mu.Unlock()
 			time.Sleep(100 * time.Millisecond)
-			if paused, was := p.End(clock.Now()); paused != 100*time.Millisecond || was {
+			mu.Lock()
+			paused, was := p.End(clock.Now())
+			mu.Unlock()
+			if paused != 100*time.Millisecond || was {
 				t.Errorf("a pause of %s, told of: %v", paused, was)
 			}
 		}
+		mu.Lock()
 		p.Begin(clock.Now(), look)
+		mu.Unlock()
 		time.Sleep(time.Hour)
+		mu.Lock()
 		if paused, was := p.End(clock.Now()); paused != time.Hour || !was || p.On || p.Ended != clock.Now() {
 			t.Errorf("a pause of %s, told of: %v, %+v", paused, was, p)
 		}
@@ -37,7 +49,11 @@ func TestPause(t *testing.T) {
 		}
 		p.Begin(clock.Now(), look)
 		p.Stop()
-		if time.Sleep(time.Hour); len(told) != 1 {
+		mu.Unlock()
+		time.Sleep(time.Hour)
+		mu.Lock()
+		defer mu.Unlock()
+		if len(told) != 1 {
 			t.Error("told of a pause whose timer was stopped")
 		}
 	})

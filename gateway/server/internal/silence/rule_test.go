@@ -1,6 +1,7 @@
 package silence_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,23 +23,24 @@ func TestCheck(t *testing.T) {
 // TestDeferred holds that a call that comes much too late is made again a second later.
 func TestDeferred(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		clock, calls := transport.NewClock(), 0
+		clock := transport.NewClock()
+		var calls atomic.Int32
 		var r silence.Rule
-		r.Await(clock.Now(), time.Minute, func() { calls++ })
+		r.Await(clock.Now(), time.Minute, func() { calls.Add(1) })
 		time.Sleep(time.Minute)
-		if synctest.Wait(); calls != 1 || r.Deferred(clock.Now()) || r.Deferred(clock.Now()+transport.Moment(time.Second)) {
-			t.Errorf("%d calls, or one in time is deferred", calls)
+		if synctest.Wait(); calls.Load() != 1 || r.Deferred(clock.Now()) || r.Deferred(clock.Now()+transport.Moment(time.Second)) {
+			t.Errorf("%d calls, or one in time is deferred", calls.Load())
 		}
 		if !r.Deferred(clock.Now() + transport.Moment(2*time.Second)) {
 			t.Error("a call after a stop of the process is not deferred")
 		}
 		time.Sleep(time.Second)
-		if synctest.Wait(); calls != 2 {
-			t.Errorf("%d calls; expected another one", calls)
+		if synctest.Wait(); calls.Load() != 2 {
+			t.Errorf("%d calls; expected another one", calls.Load())
 		}
 		r.Await(clock.Now(), time.Minute, nil)
 		r.Stop()
-		if time.Sleep(time.Hour); calls != 2 {
+		if time.Sleep(time.Hour); calls.Load() != 2 {
 			t.Error("called after Stop")
 		}
 	})
