@@ -4,13 +4,17 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/sockgate/sockgate/ctl/internal/app"
 )
@@ -33,8 +37,7 @@ type Set struct {
 	live    []*instance // the oldest first
 	started int
 
-	kills, restarts int64
-	moved           atomic.Int64
+	kills, restarts, moved atomic.Int64
 }
 
 // Start attaches n instances. The caller closes the set, also after an error. fail gets each later failure.
@@ -102,7 +105,7 @@ func (s *Set) forget(i *instance) {
 func (s *Set) Kill() {
 	if i := s.take(); i != nil {
 		i.cut()
-		s.kills++
+		s.kills.Add(1)
 	}
 	s.serving.Go(s.restore)
 }
@@ -111,7 +114,7 @@ func (s *Set) Kill() {
 func (s *Set) Restart() {
 	if i := s.take(); i != nil {
 		i.leaving.Store(true)
-		s.restarts++
+		s.restarts.Add(1)
 		s.serving.Go(func() { s.replace(i) })
 	}
 }
@@ -123,13 +126,18 @@ func (s *Set) replace(i *instance) {
 	i.drain()
 }
 
-// ended judges the end of an instance's stream. One that was not to end is a failure, and another takes its place.
+// ended judges the end of an instance's stream. Another takes its place unless it was to end. An operator may have
+// drained it; any other end is a failure.
 func (s *Set) ended(i *instance, err error) {
 	if i.leaving.Load() || s.over.Err() != nil {
 		return
 	}
 	s.forget(i)
-	s.fail(fmt.Errorf("the gateway ended the stream of an instance: %w", err))
+	if errors.Is(err, io.EOF) || status.Code(err) == codes.Aborted {
+		s.restarts.Add(1)
+	} else {
+		s.fail(fmt.Errorf("the gateway ended the stream of an instance: %w", err))
+	}
 	s.serving.Go(s.restore)
 }
 
@@ -140,10 +148,10 @@ func (s *Set) Close() {
 }
 
 // Kills returns how many instances were cut off.
-func (s *Set) Kills() int64 { return s.kills }
+func (s *Set) Kills() int64 { return s.kills.Load() }
 
-// Restarts returns how many instances were drained.
-func (s *Set) Restarts() int64 { return s.restarts }
+// Restarts returns how many instances were drained, here or by an operator.
+func (s *Set) Restarts() int64 { return s.restarts.Load() }
 
 // Moved returns how many connections have moved to one of the instances from another.
 func (s *Set) Moved() int64 { return s.moved.Load() }

@@ -208,10 +208,10 @@ func TestKillAndRestart(t *testing.T) {
 	}
 }
 
-// An instance whose connection is old is replaced and drained, once; and one whose stream breaks is a failure, and is
-// replaced.
+// An instance whose connection is old is replaced and drained, once. One that an operator has drained is replaced. One
+// whose stream breaks is a failure, and is replaced too.
 func TestReplacements(t *testing.T) {
-	failed := with(t, 1, func(_ *Set, g *fakeLanes) {
+	failed := with(t, 1, func(s *Set, g *fakeLanes) {
 		first := <-g.lanes
 		old := &pb.AttachResponse{Reattach: durationpb.New(time.Minute)}
 		first.responses <- old
@@ -222,7 +222,14 @@ func TestReplacements(t *testing.T) {
 		first.responses <- old
 		first.end <- nil
 		second.end <- status.Error(codes.DeadlineExceeded, "it is frozen")
+		third := <-g.lanes
+		third.end <- nil
+		fourth := <-g.lanes
+		fourth.end <- status.Error(codes.Aborted, "its drain is over")
 		<-g.lanes
+		if s.Restarts() != 2 {
+			t.Errorf("%d restarts", s.Restarts())
+		}
 	})
 	if len(failed) != 1 || !strings.Contains(failed[0].Error(), "it is frozen") {
 		t.Error(failed)

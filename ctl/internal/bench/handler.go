@@ -25,8 +25,9 @@ compared. Each message must come back once, and in order: lost, doubled and diso
 and connections that the gateway closes make the benchmark fail.
 
 --kill-every cuts an instance off at once, each time, and starts another; --restart-every starts
-one, and drains another. No other instance should be attached to the handler. The listener's
-frame is raw, or fixed:N with the --size as N.
+one, and drains another. ctl handlers drain may drain one too, and another takes its place. No
+other program should be attached to the handler. The listener's frame is raw, or fixed:N with
+the --size as N.
 
 Without --rate, each connection has --in-flight messages on their way all the time. With --rate,
 messages are due at fixed times, evenly spread over the connections, and latencies count from
