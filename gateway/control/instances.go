@@ -1,7 +1,6 @@
 package control
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -61,9 +60,12 @@ func (s *Service) DrainInstance(ctx context.Context, r *pb.DrainInstanceRequest)
 	if lanes == 0 {
 		return nil, &unknownInstanceError{handler: r.GetHandler(), instance: r.GetInstance()}
 	}
+	reason := "instance " + r.GetInstance() + " of " + r.GetHandler()
+	if r.GetReason() != "" {
+		reason += ": " + r.GetReason()
+	}
 	audit.Publish(s.gateway.Log(), s.gateway.Gateway().Config.Logger, &event.ControlDetail{Verb: "DrainInstance",
-		Actor: auth.Actor(ctx), Reason: cmp.Or(r.GetReason(), "instance "+r.GetInstance()+" of "+r.GetHandler()),
-		Matched: uint64(connections)})
+		Actor: auth.Actor(ctx), Reason: reason, Matched: uint64(connections)})
 	return &pb.DrainInstanceResponse{Lanes: uint32(lanes), Connections: uint64(connections),
 		OtherLanes: uint32(others)}, nil
 }
