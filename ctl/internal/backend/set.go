@@ -40,13 +40,15 @@ type Set struct {
 	kills, restarts, moved atomic.Int64
 }
 
-// Start attaches n instances. The caller closes the set, also after an error. fail gets each later failure.
+// Start attaches n instances, or none when one of them cannot be. The caller closes the set. fail gets each later
+// failure.
 func Start(a *app.App, handler string, n int, fail func(error)) (*Set, error) {
 	s := &Set{app: a, handler: handler, name: "bench-" + uuid.NewString()[:8], fail: fail}
 	s.over, s.finish = context.WithCancel(context.Background())
 	for range n {
 		if err := s.start(); err != nil {
-			return s, err
+			s.Close()
+			return nil, err
 		}
 	}
 	return s, nil

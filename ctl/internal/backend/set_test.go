@@ -98,10 +98,10 @@ func with(t *testing.T, n int, use func(*Set, *fakeLanes)) (failed []error) {
 		})
 		if err != nil {
 			t.Error(err)
-		} else {
-			use(s, g)
+			return
 		}
-		s.Close()
+		defer s.Close()
+		use(s, g)
 	})
 	return failed
 }
@@ -276,9 +276,7 @@ func startError(t *testing.T, attach func(pb.HandlerService_AttachServer) error)
 	err := errors.New("not run")
 	run(t, listener.Addr().String(), func(a *app.App) {
 		a.Timeout = 200 * time.Millisecond
-		var s *Set
-		s, err = Start(a, "chat", 1, func(error) {})
-		s.Close()
+		_, err = Start(a, "chat", 1, func(error) {})
 	})
 	return err
 }

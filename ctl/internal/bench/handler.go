@@ -136,11 +136,10 @@ func benchHandler(ctx context.Context, a *app.App, name string, o *handlerOption
 	}
 	b.drain = handlerSettle
 	h := &handlerBench{benchmark: b, options: o, handler: name, pattern: newPattern(), trips: newLatencies()}
-	h.backends, err = backend.Start(a, name, o.instances, b.failures.add)
-	defer h.backends.Close()
-	if err != nil {
+	if h.backends, err = backend.Start(a, name, o.instances, b.failures.add); err != nil {
 		return err
 	}
+	defer h.backends.Close()
 	opened := b.open(ctx, o.connections)
 	defer opened.close()
 	for i, socket := range opened.sockets {

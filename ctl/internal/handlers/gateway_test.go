@@ -26,10 +26,10 @@ func attached(t *testing.T, gateway string, n int, use func(*backend.Set)) {
 		func(a *app.App) *cobra.Command {
 			return &cobra.Command{Use: "ctl", RunE: a.RunE(func(*cobra.Command, []string) error {
 				s, err := backend.Start(a, "chat", n, func(err error) { t.Error(err) })
-				defer s.Close()
 				if err != nil {
 					t.Fatal(err)
 				}
+				defer s.Close()
 				use(s)
 				return nil
 			})}
