@@ -277,6 +277,14 @@ func (o *owed) Free() {
 	}
 }
 
+// ConnectionAge returns how old the call's connection is.
+func (c *Call) ConnectionAge() time.Duration {
+	if c == nil {
+		return 0
+	}
+	return time.Since(c.conn.since)
+}
+
 // Carry notes that the call carries traffic of the data plane, until end: the bytes of its connection are not handled in
 // turns meanwhile, as the bytes of sockets are not.
 func (c *Call) Carry() (end func()) {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 
 	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/sockgate/sockgate/gateway/internal/contract"
 	"github.com/sockgate/sockgate/gateway/internal/wire"
@@ -19,7 +21,8 @@ type attachment struct {
 	ctx    context.Context
 	stream pb.HandlerService_AttachServer
 	lane   *lane.Lane
-	last   int // bytes of the response before
+	nodes  *atomic.Pointer[pb.Nodes] // of the fleet
+	last   int                       // bytes of the response before
 }
 
 // send sends welcome and then what the lane delivers, until the lane has ended. The error is a *lane.Cause, or that of
@@ -47,7 +50,7 @@ func (a *attachment) gather() (mem.Buffer, error) {
 	pool := mem.DefaultBufferPool()
 	buffer := pool.Get(max(1<<10, 2*a.last))
 	b := (*buffer)[:0]
-	err := a.lane.Next(a.ctx, func(d *lane.Delivery) { b = wire.AppendDelivery(b, d) })
+	err := a.lane.Next(a.ctx, func(d *lane.Delivery) { b = a.append(b, d) })
 	if err != nil {
 		pool.Put(buffer)
 		return nil, err
@@ -55,6 +58,18 @@ func (a *attachment) gather() (mem.Buffer, error) {
 	a.last = min(len(b), 64<<10)
 	*buffer = b
 	return mem.NewBuffer(buffer, pool), nil
+}
+
+// append appends a delivery to an encoded response.
+func (a *attachment) append(b []byte, d *lane.Delivery) []byte {
+	if d.Kind != lane.Nodes {
+		return wire.AppendDelivery(b, d)
+	}
+	m := &pb.AttachResponse{Nodes: a.nodes.Load()}
+	if longer, err := (proto.MarshalOptions{}).MarshalAppend(b, m); err == nil { // it fails for invalid UTF-8 only
+		return longer
+	}
+	return b
 }
 
 // receive carries out what the program sends, until the stream or the lane has ended.

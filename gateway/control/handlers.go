@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -20,8 +21,8 @@ import (
 const laneBytes = maxReceive + 256<<10
 
 // handlers implements sockgate.v1.HandlerService: it carries lanes over gRPC. An instance is a part of the data plane,
-// as an embedded handler is: its requests are not handled in turns, so that they do not wait while the sockets that they
-// answer keep the processor busy.
+// as an embedded handler is: its requests are not handled in turns, so that they do not wait while the sockets that
+// they answer keep the processor busy.
 type handlers struct {
 	pb.UnsafeHandlerServiceServer
 	gateway    Gateway
@@ -29,11 +30,39 @@ type handlers struct {
 	memory     *share.Pool
 	age, grace time.Duration  // of a client's connection
 	readers    sync.WaitGroup // goroutines that receive; each ends with its stream
+	book       addressBook    // nil: the gateway runs alone
+	nodes      atomic.Pointer[pb.Nodes]
 }
 
-func newHandlers(l *Local) *handlers {
-	return &handlers{gateway: l.gateway, table: l.handlers, memory: l.lanes, age: l.config.MaxConnectionAge,
+// addressBook knows where the control planes of a fleet's nodes are.
+type addressBook interface {
+	// Addresses returns the nodes, in the order of their names, and a channel that is closed when they have changed.
+	Addresses() (nodes []*pb.NodeAddress, changed <-chan struct{})
+}
+
+// follow tells the lanes when the nodes of the fleet have changed, until ctx ends.
+func (h *handlers) follow(ctx context.Context) {
+	if h.book == nil {
+		return
+	}
+	for {
+		nodes, changed := h.book.Addresses()
+		h.nodes.Store(&pb.Nodes{Nodes: nodes})
+		h.table.Tell(lane.Nodes, 0)
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// newHandlers returns the service of a node. It tells programs where the other nodes are if answers knows.
+func newHandlers(l *Local, answers pb.GatewayServiceServer) *handlers {
+	h := &handlers{gateway: l.gateway, table: l.handlers, memory: l.lanes, age: l.config.MaxConnectionAge,
 		grace: l.config.MaxConnectionAgeGrace}
+	h.book, _ = answers.(addressBook)
+	return h
 }
 
 // Attach opens a lane, and serves it until it ends.
@@ -61,7 +90,7 @@ func (h *handlers) Attach(stream pb.HandlerService_AttachServer) error {
 	if err != nil {
 		return err
 	}
-	return h.serve(&attachment{ctx: ctx, stream: stream, lane: l})
+	return h.serve(&attachment{ctx: ctx, stream: stream, lane: l, nodes: &h.nodes})
 }
 
 // laneBudgetError says that there is no room for a lane. It is RESOURCE_EXHAUSTED.
@@ -71,8 +100,8 @@ type laneBudgetError struct{ text string }
 func (e *laneBudgetError) Error() string { return e.text }
 
 var (
-	errNoRoomForLane = &laneBudgetError{"lanes hold all of the memory for lanes, or this identity has its share of it; end " +
-		"some, or use fewer lanes for each instance"}
+	errNoRoomForLane = &laneBudgetError{"lanes hold all of the memory for lanes, or this identity has its share of it; " +
+		"end some, or use fewer lanes for each instance"}
 	errLaneGaveWay = &laneBudgetError{"this lane was ended to make room: its identity has more than its share of the " +
 		"memory for lanes; use fewer lanes for each instance"}
 )
@@ -101,7 +130,7 @@ func receiveHello(stream grpc.ServerStream) (*pb.Hello, error) {
 
 // serve sends until the lane has ended, and returns the error for the program.
 func (h *handlers) serve(a *attachment) error {
-	defer h.notifyOfAge(a.lane)()
+	defer h.notifyOfAge(a.lane, auth.CallOf(a.ctx).ConnectionAge())()
 	h.readers.Go(a.receive)
 	err := a.send(h.welcome(a.lane))
 	var cause *lane.Cause
@@ -135,19 +164,19 @@ func causeOf(ctx context.Context, err error) lane.Cause {
 func (h *handlers) welcome(l *lane.Lane) *pb.AttachResponse {
 	origin := h.gateway.Cursor().Origin
 	return &pb.AttachResponse{Welcome: &pb.Welcome{Node: origin.Node, Incarnation: origin.Incarnation,
-		Window: uint32(l.Window())}}
+		Nodes: h.nodes.Load(), Window: uint32(l.Window())}}
 }
 
-// notifyOfAge tells a lane to attach again when its connection is old, until stop. gRPC does not say when the
-// connection began to take no more calls: at an age that is up to a tenth less or more than MaxConnectionAge. One of
-// the notices comes between that moment and the end of the connection.
-func (h *handlers) notifyOfAge(l *lane.Lane) (stop func()) {
+// notifyOfAge tells a lane to attach again when its connection, which has an age already, is old, until stop. gRPC does
+// not say when the connection began to take no more calls: at an age that is up to a tenth less or more than
+// MaxConnectionAge. One of the notices comes between that moment and the end of the connection.
+func (h *handlers) notifyOfAge(l *lane.Lane, age time.Duration) (stop func()) {
 	var mu sync.Mutex
 	var timer *time.Timer
 	stopped := false
 	mu.Lock()
 	defer mu.Unlock()
-	timer = time.AfterFunc(h.age-h.age/10+h.grace/2, func() {
+	timer = time.AfterFunc(max(h.age-h.age/10-age, 0)+h.grace/2, func() {
 		mu.Lock()
 		defer mu.Unlock()
 		if !stopped {

@@ -162,7 +162,7 @@ func newServer(local *Local, answers pb.GatewayServiceServer, scope scopeCheck) 
 	)
 	s.grpc = grpc.NewServer(append(options, grpc.ChainStreamInterceptor(s.endWatch))...)
 	local.methods = sync.OnceValue(func() map[string]struct{} { return methodsOf(s.grpc) }) // Serve comes after the last
-	s.lanes = newHandlers(local)
+	s.lanes = newHandlers(local, answers)
 	register(registrar{s.grpc, scope}, answers, s.lanes, s.health)
 	s.health.SetServingStatus(pb.GatewayService_ServiceDesc.ServiceName, healthpb.HealthCheckResponse_SERVING)
 	c.Handlers.Watch(s.showHandler)
@@ -209,6 +209,7 @@ func (s *Server) Serve(l net.Listener) error {
 	defer cancel()
 	reporting.Go(func() { s.local.digest.Report(ctx) })
 	reporting.Go(func() { s.local.turns.Watch(ctx) })
+	reporting.Go(func() { s.lanes.follow(ctx) })
 	if err := s.grpc.Serve(bounded); !errors.Is(err, grpc.ErrServerStopped) { // Stop came first
 		return err
 	}

@@ -18,9 +18,10 @@ const (
 	Written                 // the send queue is over the high water, or has fallen to the low water
 	Closed                  // the connection has ended
 	Moved                   // the connection belongs to another lane
-	// The next two are about the lane; Within says how long it has.
+	// The next three are about the lane; Within says how long it has.
 	Reattach // the lane's connection to the gateway is old, and ends
 	Shutdown // the gateway drains, and closes the connections that are left
+	Nodes    // the fleet's nodes have changed
 )
 
 // Delivery tells a lane about one connection. It is valid only during the call that gets it.

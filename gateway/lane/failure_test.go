@@ -3,6 +3,7 @@ package lane_test
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -56,6 +57,39 @@ func TestFrozen(t *testing.T) {
 	if d.Instance != "frozen" || d.Connections != 1 || d.Moved != 1 || d.Held != 0 || d.Lanes != 1 ||
 		!strings.Contains(d.Message, "said nothing for 300ms") || !frozen.Cause().Frozen {
 		t.Errorf("%+v", d)
+	}
+}
+
+// TestLanesOfOneInstance checks that an instance that is lost with all of its lanes counts as one loss, although the
+// connection goes from lane to lane.
+func TestLanesOfOneInstance(t *testing.T) {
+	g := start(t)
+	c := g.dial()
+	say(t, c, "question")
+	got := make(chan delivery, 100)
+	var lanes []*program
+	for range 5 {
+		lanes = append(lanes, g.attach(lane.Hello{Instance: "many"}, func(p *program, d delivery) {
+			mute(p, d)
+			got <- d
+		}))
+	}
+	for range lanes {
+		for d := <-got; d.Kind != lane.Data; d = <-got {
+		}
+		owner := slices.IndexFunc(lanes, func(p *program) bool { return p.Connections() == 1 })
+		lanes[owner].end()
+	}
+	attempt := make(chan uint32, 1)
+	g.attach(lane.Hello{Instance: "other"}, func(p *program, d delivery) {
+		if d.Kind == lane.Opened {
+			attempt <- d.Attempt
+		}
+		echo(p, d)
+	})
+	expect(t, c, "question")
+	if n := <-attempt; n != 1 {
+		t.Errorf("attempt %d; expected 1", n)
 	}
 }
 

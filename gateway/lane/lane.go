@@ -13,20 +13,22 @@ import (
 
 // Hello introduces an instance.
 type Hello struct {
-	Handler        string      // the NAME of `remote:NAME`
-	Instance       string      // 1 to 64 of [A-Za-z0-9._-]
-	MaxConnections uint32      // of this lane; 0: no limit
-	Window         uint32      // unacknowledged bytes of a connection, MinWindow to MaxWindow; 0, or more than the limit: the limit
-	Actor          event.Actor // for events
+	Handler        string // the NAME of `remote:NAME`
+	Instance       string // 1 to 64 of [A-Za-z0-9._-]
+	MaxConnections uint32 // of this lane; 0: no limit
+	// unacknowledged bytes of a connection, MinWindow to MaxWindow; 0, or more than the limit: the limit
+	Window uint32
+	Actor  event.Actor // for events
 }
 
-// Lane is one stream of an instance. One goroutine calls Next, and another one Do, Heard and Drain; Detach may be called
-// from any.
+// Lane is one stream of an instance. One goroutine calls Next, and another one Do, Heard and Drain; Detach may be
+// called from any.
 type Lane struct {
 	handler  *Handler
 	instance string
 	actor    event.Actor
 	number   uint64
+	life     uint64 // the number of the first lane of the instance that was attached without a gap
 	window   int
 	most     int64
 	opened   time.Time
@@ -118,6 +120,12 @@ func (h *Handler) attach(l *Lane) error {
 		h.mu.Unlock()
 		return &TooManyLanesError{h.name}
 	}
+	l.life = l.number
+	for _, other := range h.lanes {
+		if other.instance == l.instance {
+			l.life = other.life
+		}
+	}
 	h.lanes = append(h.lanes, l)
 	lanes := len(h.lanes)
 	if lanes == 1 && h.watch != nil {
@@ -140,6 +148,9 @@ func (h *Handler) publish(t event.Type, l *Lane, d event.HandlerDetail) {
 
 // Number returns the lane's number, unique in the life of the node.
 func (l *Lane) Number() uint64 { return l.number }
+
+// Connections returns how many connections the lane has.
+func (l *Lane) Connections() int { return int(l.count.Load()) }
 
 // Window returns how many unacknowledged bytes a connection of the lane may have before reading from it pauses.
 func (l *Lane) Window() int { return l.window }
@@ -191,7 +202,7 @@ func (l *Lane) push(o *owner) {
 	l.wake()
 }
 
-// Tell delivers Reattach or Shutdown, in place of an earlier notice of the kind that is not delivered yet.
+// Tell delivers Reattach, Shutdown or Nodes, in place of an earlier notice of the kind that is not delivered yet.
 func (l *Lane) Tell(kind Kind, within time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -281,7 +281,8 @@ func TestPoison(t *testing.T) {
 	}
 	rest.Wait()
 	closed := g.closed(s)
-	if closed.CloseReason != event.ReasonHandlerFailed || !strings.Contains(closed.CloseText, "position 5") || losses != 3 {
+	if closed.CloseReason != event.ReasonHandlerFailed || !strings.Contains(closed.CloseText, "position 5") ||
+		losses != 3 {
 		t.Errorf("%s, %q after %d losses", closed.CloseReason, closed.CloseText, losses)
 	}
 }

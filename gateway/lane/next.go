@@ -8,10 +8,10 @@ import (
 // beat is how long a lane may be silent: Next returns after it without a delivery.
 const beat = 5 * time.Second
 
-// Next calls each with deliveries, in order, and returns when there are no more for now or a batch is full: about 64 KiB
-// or 1,024 deliveries, and 16 KiB of one connection. It waits for the first one, for 5 s at most, after which it returns
-// without one. The error is ctx's, or the *Cause of the lane's end. each must not block or call the lane; a delivery
-// counts as delivered when each returns. For one goroutine at a time.
+// Next calls each with deliveries, in order, and returns when there are no more for now or a batch is full: about 64
+// KiB or 1,024 deliveries, and 16 KiB of one connection. It waits for the first one, for 5 s at most, after which it
+// returns without one. The error is ctx's, or the *Cause of the lane's end. each must not block or call the lane; a
+// delivery counts as delivered when each returns. For one goroutine at a time.
 func (l *Lane) Next(ctx context.Context, each func(*Delivery)) error {
 	b := batch{lane: l, each: each}
 	for {

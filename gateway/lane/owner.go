@@ -27,8 +27,9 @@ type owner struct {
 // rare has what few connections need. The owner's lock guards it.
 type rare struct {
 	state    []byte // replaced, never modified
-	losses   int    // owners lost at position lostAt
+	losses   int    // instances lost at position lostAt
 	lostAt   uint64
+	lostBy   uint64            // the life of the last of them, whose lanes are lost one after another
 	closed   *event.Connection // the end that its lane has not been told yet
 	deadline entry             // its place in a watch, which watch.mu guards
 }

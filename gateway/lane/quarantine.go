@@ -25,17 +25,20 @@ const (
 	maxLosses = 3
 )
 
-// suspect counts the loss of an owner that had bytes of the connection and did not acknowledge them, and closes the
+// suspect counts the loss of an instance that had bytes of the connection and did not acknowledge them, and closes the
 // connection after the third at one position. The caller holds mu.
 func (o *owner) suspect() {
 	if o.delivered() == o.acknowledged {
 		return
 	}
 	r := o.more()
-	if r.lostAt != o.acknowledged {
+	switch {
+	case r.lostAt != o.acknowledged:
 		r.losses = 0
+	case r.losses > 0 && r.lostBy == o.lane.life:
+		return // the connection went from one lane of the instance to the next
 	}
-	r.losses, r.lostAt = r.losses+1, o.acknowledged
+	r.losses, r.lostAt, r.lostBy = r.losses+1, o.acknowledged, o.lane.life
 	if r.losses < maxLosses || o.has(flagClosed) {
 		return
 	}

@@ -37,8 +37,8 @@ type Instance struct {
 	Silent         time.Duration // of its most silent lane
 }
 
-// List returns the handlers, in the order of their names, and their instances, in the order of (handler, instance): all,
-// or those of one handler. It looks at every connection of the lanes, and takes about 0.1 µs for each.
+// List returns the handlers, in the order of their names, and their instances, in the order of (handler, instance):
+// all, or those of one handler. It looks at every connection of the lanes, and takes about 0.1 µs for each.
 func (t *Table) List(handler string) (handlers []Status, instances []Instance) {
 	for _, name := range t.Names() {
 		if handler != "" && handler != name {

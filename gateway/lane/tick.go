@@ -53,9 +53,14 @@ func (t *Table) run() {
 // tellShutdown tells every lane that the gateway drains. A lane that is opened later is told at once.
 func (t *Table) tellShutdown() {
 	t.draining.Store(true)
+	t.Tell(Shutdown, t.untilClosed())
+}
+
+// Tell tells every lane; see Lane.Tell.
+func (t *Table) Tell(kind Kind, within time.Duration) {
 	for _, h := range t.handlers {
 		for _, l := range h.attached() {
-			l.Tell(Shutdown, t.untilClosed())
+			l.Tell(kind, within)
 		}
 	}
 }

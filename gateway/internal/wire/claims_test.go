@@ -132,14 +132,15 @@ func TestDetailsOfTypes(t *testing.T) {
 	}
 }
 
-// TestClaimsOfInstances checks that a node lists no handler and no instance of another node.
+// TestClaimsOfInstances checks that a node lists only handlers and instances of its own.
 func TestClaimsOfInstances(t *testing.T) {
 	c := wire.NewClaims(origin)
 	for _, node := range []string{origin.Node, "edge-2", ""} {
-		for _, r := range []*pb.ListInstancesResponse{{Instances: []*pb.Instance{{Handler: "jt808", Node: node}}},
+		for _, r := range []*pb.ListInstancesResponse{{Instances: []*pb.Instance{{Handler: "jt808", Instance: "one",
+			Node: node}}},
 			{Handlers: []*pb.HandlerStatus{{Handler: "jt808", Node: node}}}} {
 			b, _ := proto.Marshal(r)
-			if err := c.Check(r.ProtoReflect().Descriptor(), b); (err == nil) != (node != "edge-2") {
+			if err := c.Check(r.ProtoReflect().Descriptor(), b); (err == nil) != (node == origin.Node) {
 				t.Errorf("%v: %v", r, err)
 			}
 		}
