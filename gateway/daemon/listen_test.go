@@ -209,7 +209,6 @@ func TestListenMistakes(t *testing.T) {
 		{[]string{"--listen", ":1 handler=relay"}, []string{"handler=relay", "echo, sink or remote:NAME"}},
 		{[]string{"--listen", ":1 handler=remote"}, []string{"handler=remote", "echo, sink or remote:NAME"}},
 		{[]string{"--listen", ":1 handler=remote:A"}, []string{"handler=remote:A", "1 to 32 of a-z, 0-9 and -"}},
-		{[]string{"--listen", ":1 handler=remote:a"}, []string{"--listen", "handler remote:a", "expected echo or sink"}},
 		{[]string{"--listen", ":1 handler=echo handler=sink"}, []string{"handler is there twice"}},
 		{[]string{"--listen", ":1 frame=lines"}, []string{`frame "lines"`, "expected raw, line, delimiter:HEX"}},
 		{[]string{"--listen", ":1 frame=length:2,offset=-1"}, []string{`"offset=-1"`, "offset=4"}},

@@ -27,7 +27,6 @@ func TestUsage(t *testing.T) {
 		{args: []string{"--handler", "remote:"}, want: []string{"--handler", `"remote:"`, "1 to 32 of a-z, 0-9 and -"}},
 		{args: []string{"--handler", "remote:Jt808"}, want: []string{"--handler", `"remote:Jt808"`, "a-z, 0-9 and -"}},
 		{args: []string{"--handler", "remote:" + strings.Repeat("x", 33)}, want: []string{"--handler", "1 to 32"}},
-		{args: []string{"--handler", "remote:jt808"}, want: []string{"handler remote:jt808", "echo or sink"}},
 		{args: []string{"--handler", "remote:a", "--greeting", "x"}, want: []string{"--greeting", "handler=sink"}},
 		{args: []string{"--listen", ":1 handler=sink", "--echo-prefix", ">"}, want: []string{"--echo-prefix"}},
 		{args: []string{"--engine", "warp"}, want: []string{"--engine", `"warp"`, "expected auto, " +

@@ -98,7 +98,7 @@ func TestNodeForget(t *testing.T) {
 	run := against(t, g)
 	if code := run.run("node", "forget", "edge-3", "-y", "-o", "wide"); code != app.ExitPartial ||
 		!strings.HasSuffix(run.stdout.String(),
-			"admin\n\nNODE     STATUS      TIME\nedge-1   OK          2ms\nedge-2   TIMED_OUT   2ms\n") {
+			"admin     -\n\nNODE     STATUS      TIME\nedge-1   OK          2ms\nedge-2   TIMED_OUT   2ms\n") {
 		t.Errorf("exit code %d:\n%s", code, run.stdout)
 	}
 	run = against(t, g)
