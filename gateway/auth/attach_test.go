@@ -49,8 +49,8 @@ func as(ctx context.Context, right auth.Right) context.Context {
 		Handler: right.Handler}))
 }
 
-// TestAuthorizePairs checks, for each role and each method of every service, whether a caller with the role may call the
-// method. The caller of a handler may attach, look at the contract, and do nothing else.
+// TestAuthorizePairs checks, for each role and each method of every service, whether a caller with the role may call
+// the method. The caller of a handler may attach, look at the contract, and do nothing else.
 func TestAuthorizePairs(t *testing.T) {
 	g := newGuard()
 	for method, a := range g.Access {

@@ -39,8 +39,6 @@ type Call struct {
 	of    *Caller
 	last  *share.Hold // of its last answer; nil: it has not answered
 	spare int64       // of hold, for an answer
-	stays int64       // what a call that stays holds without its message; see Stay
-	heard int64       // what its message takes beyond that; for the goroutine of Hear
 	stop  func() bool // keeps the end of the call's context from releasing what it holds
 }
 
@@ -285,8 +283,8 @@ func (c *Call) ConnectionAge() time.Duration {
 	return time.Since(c.conn.since)
 }
 
-// Carry notes that the call carries traffic of the data plane, until end: the bytes of its connection are not handled in
-// turns meanwhile, as the bytes of sockets are not.
+// Carry notes that the call carries traffic of the data plane, until end: the bytes of its connection are not handled
+// in turns meanwhile, as the bytes of sockets are not.
 func (c *Call) Carry() (end func()) {
 	if c == nil {
 		return func() {}

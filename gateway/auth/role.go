@@ -66,6 +66,6 @@ func ParseRole(word string) (pb.Role, error) {
 	return roleless, fmt.Errorf("%.50q is no role; expected viewer, operator or admin", word)
 }
 
-// RoleWord returns a role's word in configurations and sentences: `viewer`, `operator`, `admin` or `handler`; `none` for
-// ROLE_UNSPECIFIED.
+// RoleWord returns a role's word in configurations and sentences: `viewer`, `operator`, `admin` or `handler`; `none`
+// for ROLE_UNSPECIFIED.
 func RoleWord(r pb.Role) string { return strings.ToLower(RoleName(r)) }

@@ -105,7 +105,8 @@ func TestAttach(t *testing.T) {
 	a.send(&pb.Command{Connection: 1, Data: []byte("world"), Acknowledged: 5, SetLabels: map[string]string{"room": "7"},
 		State: []byte("s")})
 	expectRead(t, conn, "world")
-	got, err := g.Client.GetConnection(patiently(t), &pb.GetConnectionRequest{Id: opened.GetOpened().GetConnection().GetId()})
+	got, err := g.Client.GetConnection(patiently(t),
+		&pb.GetConnectionRequest{Id: opened.GetOpened().GetConnection().GetId()})
 	check(t, err)
 	if c := got.GetConnection(); c.GetLabels()["room"] != "7" || c.GetUnacknowledgedBytes() != 0 {
 		t.Error(c)

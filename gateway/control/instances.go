@@ -94,6 +94,6 @@ func validateDrainInstance(r *pb.DrainInstanceRequest) error {
 		size("handler", len(r.GetHandler()), 1, lane.MaxHandler),
 		size("instance", len(r.GetInstance()), 1, lane.MaxInstance),
 		period("timeout", r.GetTimeout(), lane.MaxDrain),
-		text("reason", r.GetReason()),
+		reasonText(r.GetReason()),
 	)
 }

@@ -51,7 +51,8 @@ func turnSlots() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 // newService returns the service of a gateway. drainTimeout is the grace period of a Shutdown that names none.
 func newService(g Gateway, drainTimeout time.Duration) *Service {
 	return &Service{gateway: g, drain: drainTimeout, most: defaultIdentityStreams,
-		handlers: lane.NewTable(), streams: share.New(maxEventStreams, maxEventStreams/adminPart), turns: turn.New(turnSlots()),
+		handlers: lane.NewTable(), streams: share.New(maxEventStreams, maxEventStreams/adminPart),
+		turns: turn.New(turnSlots()),
 		rows: sync.Pool{New: func() any { return new([]server.Connection) }}}
 }
 

@@ -132,7 +132,7 @@ func validateUUID(field, id string) error {
 func validateKick(r *pb.KickRequest) error {
 	return contract.First(
 		targets(r.GetConnectionIds(), r.GetFilter()),
-		text("reason", r.GetReason()),
+		reasonText(r.GetReason()),
 		size("farewell", len(r.GetFarewell()), 0, contract.MaxFarewell),
 		period("flush_timeout", r.GetFlushTimeout(), contract.MaxFlushTimeout),
 		period("ban_duration", r.GetBanDuration(), server.MaxBanDuration),
@@ -177,7 +177,7 @@ func labelKey(field, key string) error {
 func validateShutdown(r *pb.ShutdownRequest) error {
 	return contract.First(
 		period("grace_period", r.GetGracePeriod(), contract.MaxGracePeriod),
-		text("reason", r.GetReason()),
+		reasonText(r.GetReason()),
 		size("farewell", len(r.GetFarewell()), 0, contract.MaxFarewell),
 	)
 }
@@ -210,7 +210,7 @@ func validateAddBan(r *pb.AddBanRequest) error {
 	return contract.First(
 		validateBanTarget(r.GetTarget(), r.GetIdentity()),
 		period("duration", r.GetDuration(), server.MaxBanDuration),
-		text("reason", r.GetReason()),
+		reasonText(r.GetReason()),
 	)
 }
 
@@ -263,8 +263,8 @@ func size(field string, n, low, high int) error {
 	return contract.Check(n >= low && n <= high, field, "%d bytes; expected %d to %d", n, low, high)
 }
 
-func text(field, s string) error {
-	return contract.Check(len(s) <= contract.MaxText, field, "%d bytes; expected at most %d", len(s), contract.MaxText)
+func reasonText(s string) error {
+	return contract.Check(len(s) <= contract.MaxText, "reason", "%d bytes; expected at most %d", len(s), contract.MaxText)
 }
 
 func period(field string, d *durationpb.Duration, most time.Duration) error {

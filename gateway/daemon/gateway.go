@@ -172,8 +172,8 @@ func (g *gateway) serveControl(l net.Listener, failed chan<- error, drain contex
 	failed <- err
 }
 
-// serveConnections serves the data plane until it has drained. Then it ends the lanes of remote handlers, and closes the
-// event log, which ends streams after their last event. It stops the control plane, and leaves the fleet last.
+// serveConnections serves the data plane until it has drained. Then it ends the lanes of remote handlers, and closes
+// the event log, which ends streams after their last event. It stops the control plane, and leaves the fleet last.
 func (g *gateway) serveConnections(ctx context.Context, ended chan<- error) {
 	err := g.server.Serve(ctx)
 	g.handlers.Stop()

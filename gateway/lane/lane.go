@@ -236,17 +236,3 @@ func (l *Lane) all() []*owner {
 	}
 	return all
 }
-
-// some returns at most most of the lane's connections.
-func (l *Lane) some(most int) []*owner {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	some := make([]*owner, 0, min(most, len(l.owners)))
-	for _, o := range l.owners {
-		if len(some) == most {
-			break
-		}
-		some = append(some, o)
-	}
-	return some
-}

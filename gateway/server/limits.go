@@ -89,9 +89,9 @@ type Limits struct {
 	// HandlerWindow is the number of unacknowledged bytes of a connection that pauses reading from its peer: 4 KiB to
 	// 1 MiB. Default 64 KiB.
 	HandlerWindow int
-	// HandlerBudget is the most bytes of all connections together that remote handlers have not acknowledged, and of frames
-	// that are not complete: 0 or more. Default 0: no limit. Hazard: without it, each connection can take HandlerWindow and
-	// a frame.
+	// HandlerBudget is the most bytes of all connections together that remote handlers have not acknowledged, and of
+	// frames that are not complete: 0 or more. Default 0: no limit. Hazard: without it, each connection can take
+	// HandlerWindow and a frame.
 	HandlerBudget int
 }
 

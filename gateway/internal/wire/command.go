@@ -28,8 +28,8 @@ var (
 )
 
 // EachCommand calls each for the commands of an encoded sockgate.v1.AttachRequest, in their order, until it returns an
-// error. The command and its Data are valid only during the call. drain is nil without one. The error is each's, or says
-// what is wrong with the request; the commands before it were handed out.
+// error. The command and its Data are valid only during the call. drain is nil without one. The error is each's, or
+// says what is wrong with the request; the commands before it were handed out.
 func EachCommand(request []byte, each func(*lane.Command) error) (drain *time.Duration, err error) {
 	var c lane.Command
 	for n := 0; len(request) > 0; {

@@ -31,7 +31,8 @@ func TestDeliveries(t *testing.T) {
 			one(&pb.Delivery{Connection: 1, Position: 2, News: &pb.Delivery_Data{Data: []byte{}}})},
 		{lane.Delivery{Kind: lane.Ended, Connection: 1, Position: 2},
 			one(&pb.Delivery{Connection: 1, Position: 2, News: &pb.Delivery_Ended{Ended: true}})},
-		{lane.Delivery{Kind: lane.Idle, Connection: 1}, one(&pb.Delivery{Connection: 1, News: &pb.Delivery_Idle{Idle: true}})},
+		{lane.Delivery{Kind: lane.Idle, Connection: 1},
+			one(&pb.Delivery{Connection: 1, News: &pb.Delivery_Idle{Idle: true}})},
 		{lane.Delivery{Kind: lane.Written, Connection: 1}, one(&pb.Delivery{Connection: 1, News: &pb.Delivery_Written{}})},
 		{lane.Delivery{Kind: lane.Written, Connection: 1, Written: 5},
 			one(&pb.Delivery{Connection: 1, News: &pb.Delivery_Written{Written: 5}})},
@@ -53,8 +54,8 @@ func TestDeliveries(t *testing.T) {
 			t.Errorf("%v; expected %v", got, c.want)
 		}
 	}
-	b := wire.AppendDelivery([]byte(nil), &lane.Delivery{Kind: lane.Opened, Connection: 7, Position: 3, Info: info, Sent: 4,
-		State: []byte("state"), Resumed: true, Attempt: 2})
+	b := wire.AppendDelivery([]byte(nil), &lane.Delivery{Kind: lane.Opened, Connection: 7, Position: 3, Info: info,
+		Sent: 4, State: []byte("state"), Resumed: true, Attempt: 2})
 	got := new(pb.AttachResponse)
 	if err := proto.Unmarshal(wire.AppendDelivery(b, &lane.Delivery{Kind: lane.Data, Connection: 7, Data: large}),
 		got); err != nil {

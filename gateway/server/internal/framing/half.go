@@ -165,8 +165,8 @@ func (h *Half) Refusal(received uint64, held int64, budget int) string {
 	case h.Fault != nil:
 		return h.Fault.Error()
 	case budget > 0 && held > int64(budget) && h.Position() < received:
-		return fmt.Sprintf("frame of %s at byte %d: %d bytes of it came, and half frames and unacknowledged bytes take all of "+
-			"the handler budget", h.rules.Format, h.Position(), received-h.Position())
+		return fmt.Sprintf("frame of %s at byte %d: %d bytes of it came, and half frames and unacknowledged bytes take all "+
+			"of the handler budget", h.rules.Format, h.Position(), received-h.Position())
 	}
 	return ""
 }
