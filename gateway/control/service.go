@@ -53,7 +53,7 @@ func newService(g Gateway, drainTimeout time.Duration) *Service {
 	return &Service{gateway: g, drain: drainTimeout, most: defaultIdentityStreams,
 		handlers: lane.NewTable(), streams: share.New(maxEventStreams, maxEventStreams/adminPart),
 		turns: turn.New(turnSlots()),
-		rows: sync.Pool{New: func() any { return new([]server.Connection) }}}
+		rows:  sync.Pool{New: func() any { return new([]server.Connection) }}}
 }
 
 // ListConnections returns one page of connections.
