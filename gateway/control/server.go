@@ -264,6 +264,7 @@ func (s *Server) Stop(ctx context.Context) {
 	go func() {
 		defer close(stopped)
 		s.grpc.GracefulStop()
+		s.lanes.readers.Wait() // their streams have ended
 	}()
 	select {
 	case <-stopped:

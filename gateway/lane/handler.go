@@ -222,12 +222,10 @@ func (h *Handler) fillSome() (given uint64, more bool) {
 	}
 	waiting := h.watches.take(&h.watches.held, h.table.now.Load(), fillStep)
 	for _, o := range waiting {
+		h.table.waits(-1)
 		o.mu.Lock()
-		if o.lane == nil && !o.has(flagClosed) {
-			h.table.waits(-1)
-			if h.place(o, "") {
-				given++
-			}
+		if !o.has(flagClosed) && h.place(o, "") {
+			given++
 		}
 		o.mu.Unlock()
 	}

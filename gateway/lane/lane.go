@@ -219,10 +219,13 @@ func (l *Lane) wake() {
 	}
 }
 
-// owner returns the connection of a number, or nil.
+// owner returns the connection of a number, or nil. A lane that has ended has none.
 func (l *Lane) owner(number uint64) *owner {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.cause != nil {
+		return nil
+	}
 	return l.owners[number]
 }
 

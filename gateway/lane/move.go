@@ -55,7 +55,10 @@ func (l *Lane) Detach(cause Cause) {
 		return
 	}
 	l.cause = &cause
-	l.moved, l.ready, l.notices, l.next = nil, nil, nil, 0
+	l.ready, l.notices, l.next = nil, nil, 0
+	if !cause.Drained { // else the program is told of those that have moved
+		l.moved = nil
+	}
 	l.wake()
 	l.mu.Unlock()
 	for i, other := range h.lanes {

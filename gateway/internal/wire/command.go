@@ -14,6 +14,10 @@ import (
 // MaxCommands is the most commands of one sockgate.v1.AttachRequest.
 const MaxCommands = 4096
 
+// maxLabels is the most labels that a command sets, and the most that it removes. Without a bound, two bytes on the
+// wire could become a hundred of memory.
+const maxLabels = 64
+
 // The numbers of the fields of AttachRequest.
 const (
 	fieldHello    protowire.Number = 1
@@ -24,6 +28,7 @@ const (
 var (
 	errMalformed = errors.New("the request is no sockgate.v1.AttachRequest")
 	errHello     = errors.New("hello comes a second time: it belongs into the first request, and only there")
+	errLabels    = fmt.Errorf("a command sets or removes too many labels: at most %d are allowed", maxLabels)
 	errCommands  = fmt.Errorf("the request has too many commands: at most %d are allowed", MaxCommands)
 )
 
@@ -134,6 +139,9 @@ func setBytes(c *lane.Command, field protowire.Number, body []byte) error {
 	case 5:
 		return setLabel(c, body)
 	case 6:
+		if len(c.RemoveLabels) == maxLabels {
+			return errLabels
+		}
 		c.RemoveLabels = append(c.RemoveLabels, string(body))
 	case 7:
 		timeout, err := duration(body)
@@ -159,7 +167,10 @@ func setLabel(c *lane.Command, entry []byte) error {
 		}
 		entry = rest
 	}
-	if c.SetLabels == nil {
+	switch {
+	case len(c.SetLabels) == maxLabels:
+		return errLabels
+	case c.SetLabels == nil:
 		c.SetLabels = make(map[string]string)
 	}
 	c.SetLabels[texts[1]] = texts[2]

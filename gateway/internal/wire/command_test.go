@@ -65,7 +65,9 @@ func TestWrongRequests(t *testing.T) {
 	again, _ := proto.Marshal(&pb.AttachRequest{Hello: &pb.Hello{Handler: "a"}})
 	many, _ := proto.Marshal(&pb.AttachRequest{Commands: slices.Repeat([]*pb.Command{{Connection: 1}},
 		wire.MaxCommands+1)})
+	labels, _ := proto.Marshal(&pb.AttachRequest{Commands: []*pb.Command{{RemoveLabels: make([]string, 65)}}})
 	for text, b := range map[string][]byte{
+		"too many labels: at most 64":        labels,
 		"hello comes a second time":          again,
 		"too many commands: at most 4096":    many,
 		"no sockgate.v1.AttachRequest":       {0x12, 0x05, 0x08},
@@ -106,6 +108,11 @@ func FuzzAttachRequest(f *testing.F) {
 		want := new(pb.AttachRequest)
 		if proto.Unmarshal(b, want) != nil || want.Hello != nil || len(want.GetCommands()) > wire.MaxCommands {
 			return
+		}
+		for _, c := range want.GetCommands() {
+			if len(c.GetSetLabels()) > 64 || len(c.GetRemoveLabels()) > 64 {
+				return
+			}
 		}
 		once, err := proto.Marshal(want) // without fields that come twice, which protobuf merges
 		if err != nil {

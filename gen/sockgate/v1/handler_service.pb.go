@@ -770,7 +770,7 @@ type Command struct {
 	Acknowledged uint64 `protobuf:"varint,3,opt,name=acknowledged,proto3" json:"acknowledged,omitempty"`
 	// State for the next owner, in place of the last; at most 4 KiB. Absent: unchanged.
 	State []byte `protobuf:"bytes,4,opt,name=state,proto3,oneof" json:"state,omitempty"`
-	// Labels to set; the bounds are those of SetLabels.
+	// Labels to set; the bounds are those of SetLabels, and at most 64 may be set or removed.
 	SetLabels map[string]string `protobuf:"bytes,5,rep,name=set_labels,json=setLabels,proto3" json:"set_labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Labels to remove, before any is set.
 	RemoveLabels []string `protobuf:"bytes,6,rep,name=remove_labels,json=removeLabels,proto3" json:"remove_labels,omitempty"`
