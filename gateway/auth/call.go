@@ -275,6 +275,13 @@ func (o *owed) Free() {
 	}
 }
 
+// Cut closes the call's connection, because its client takes nothing of what a lane sends. It does not block.
+func (c *Call) Cut() {
+	if c != nil {
+		c.cut("closed a client's connection: it took nothing of what a lane sent", contract.ReasonDeadline)
+	}
+}
+
 // ConnectionAge returns how old the call's connection is.
 func (c *Call) ConnectionAge() time.Duration {
 	if c == nil {

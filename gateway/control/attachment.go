@@ -31,7 +31,7 @@ func (a *attachment) send(welcome *pb.AttachResponse) error {
 	if err := a.stream.SendMsg(welcome); err != nil {
 		return err
 	}
-	for {
+	for a.ctx.Err() == nil {
 		response, err := a.gather()
 		if err != nil {
 			return err
@@ -42,6 +42,7 @@ func (a *attachment) send(welcome *pb.AttachResponse) error {
 			return err
 		}
 	}
+	return a.ctx.Err()
 }
 
 // gather waits for deliveries and returns them as a response, which the caller must free. A response without any is a
@@ -89,6 +90,8 @@ func (a *attachment) receiveOne() *lane.Cause {
 	switch {
 	case errors.Is(err, io.EOF):
 		return &lane.Cause{Text: "the program ended the stream"}
+	case err != nil && a.ctx.Err() == nil: // a request beyond maxReceive
+		return &lane.Cause{Text: "receiving from the program failed: " + err.Error(), Err: err}
 	case err != nil:
 		cause := causeOf(a.ctx, err)
 		return &cause

@@ -86,7 +86,8 @@ func (h *handlers) Attach(stream pb.HandlerService_AttachServer) error {
 	defer hold.Release()
 	defer auth.CallOf(ctx).Carry()()
 	l, err := h.table.Attach(lane.Hello{Handler: hello.GetHandler(), Instance: hello.GetInstance(),
-		MaxConnections: hello.GetMaxConnections(), Window: hello.GetWindow(), Actor: auth.Actor(ctx)})
+		MaxConnections: hello.GetMaxConnections(), Window: hello.GetWindow(), Actor: auth.Actor(ctx),
+		Cut: auth.CallOf(ctx).Cut})
 	if err != nil {
 		return err
 	}

@@ -122,6 +122,7 @@ func (b *backlog) rewind() { b.sent, b.out = b.head, b.first }
 
 // acknowledge drops what ends at the position or before it. Position is between start and delivered.
 func (b *backlog) acknowledge(position uint64) {
+	defer b.shrink()
 	if !b.framed {
 		b.head += int(position - b.start)
 		b.start = position
@@ -132,6 +133,19 @@ func (b *backlog) acknowledge(position uint64) {
 		b.first++
 	}
 	b.start = position
+}
+
+// shrink gives up a buffer that is much larger than what is left in it: one byte of a message that is not complete
+// would keep it. It copies less than a third of what was acknowledged.
+func (b *backlog) shrink() {
+	if left := len(b.bytes) - b.head; cap(b.bytes) > keptBuffer && left < cap(b.bytes)/4 {
+		b.bytes = append(make([]byte, 0, left), b.bytes[b.head:]...)
+		b.sent, b.head = b.sent-b.head, 0
+	}
+	if left := len(b.marks) - b.first; cap(b.marks)*frameCost > keptBuffer && left < cap(b.marks)/4 {
+		b.marks = append(make([]mark, 0, left), b.marks[b.first:]...)
+		b.out, b.first = b.out-b.first, 0
+	}
 }
 
 // empty reports whether everything is acknowledged.

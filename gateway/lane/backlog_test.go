@@ -137,3 +137,22 @@ func TestBacklogBuffer(t *testing.T) {
 		t.Errorf("a buffer of %d bytes and %d marks for 3 frames of 1000 bytes", cap(b.bytes), cap(b.marks))
 	}
 }
+
+// TestBacklogShrinks checks that one byte of a message that is not complete does not keep the buffer of those before.
+func TestBacklogShrinks(t *testing.T) {
+	for _, framed := range []bool{false, true} {
+		b := newBacklog(framed, 0, 0)
+		for i := range 1024 {
+			b.add(make([]byte, 64), uint64(i+1)*64)
+		}
+		for b.fresh() {
+			b.next(64)
+		}
+		b.acknowledge(1023 * 64)
+		if b.cost() != 64+len(b.marks)*frameCost || cap(b.bytes) > keptBuffer || cap(b.marks)*frameCost > keptBuffer {
+			t.Errorf("framed %t: a buffer of %d bytes and %d marks for a cost of %d", framed, cap(b.bytes), cap(b.marks),
+				b.cost())
+		}
+		b.free()
+	}
+}

@@ -26,11 +26,11 @@ func (l *Lane) Do(c *Command) error {
 		return nil
 	}
 	o.mu.Lock()
-	err := o.do(l, c)
-	moves := err == nil && o.lane == l && o.backlog == nil && l.drains()
+	done, err := o.do(l, c)
+	moves := done && o.backlog == nil && l.drains()
 	o.mu.Unlock()
 	switch {
-	case err != nil:
+	case err != nil || !done || c.Close:
 		return err
 	case c.MoveTo != "" && c.MoveTo != l.instance:
 		l.handler.moveTo(o, l, c.MoveTo)
@@ -40,20 +40,21 @@ func (l *Lane) Do(c *Command) error {
 	return nil
 }
 
-// do does the work of Do. The caller holds mu.
-func (o *owner) do(l *Lane, c *Command) error {
-	if o.lane != l || o.has(flagClosed) || o.has(flagOpening) { // the program does not know it under this number yet
+// do does the work of Do, and reports whether the command was carried out. With flagOpening, the program does not know
+// the connection under this number yet. The caller holds mu.
+func (o *owner) do(l *Lane, c *Command) (done bool, err error) {
+	if o.lane != l || o.has(flagClosed|flagFailed|flagOpening) {
 		l.handler.ignored.Add(1)
-		return nil
+		return false, nil
 	}
 	if err := o.check(c); err != nil {
-		return err
+		return false, err
 	}
 	applied, err := o.conn.Apply(server.Change{Data: c.Data, SetLabels: c.SetLabels, RemoveLabels: c.RemoveLabels,
 		Idle:    c.idleRule(),
 		Settled: c.Close || max(c.Acknowledged, o.acknowledged) == o.position()})
 	if err != nil {
-		return o.notApplied(l, c, err)
+		return false, o.notApplied(l, c, err)
 	}
 	l.stats.commanded.Add(uint64(len(c.Data)))
 	o.sent += uint64(len(c.Data))
@@ -75,7 +76,7 @@ func (o *owner) do(l *Lane, c *Command) error {
 		o.news()
 	}
 	o.end(c)
-	return nil
+	return true, nil
 }
 
 // check returns an error if the command is out of its bounds. The caller holds mu.

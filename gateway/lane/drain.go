@@ -2,8 +2,13 @@ package lane
 
 import "time"
 
-// movesPerTick is how many connections a draining lane gives away in a tick: 2,000 a second.
-const movesPerTick = 200
+const (
+	// movesPerTick is how many connections a draining lane gives away in a tick: 2,000 a second. It looks at ten times as
+	// many, in no order.
+	movesPerTick = 200
+	// judgeEvery is how often all connections of a silent lane are looked at.
+	judgeEvery = time.Second
+)
 
 // Drain makes the lane drain: it gets no connection any more, and its connections move to other lanes of the handler
 // within a time: at most 2,000 a second, each when nothing of it is unacknowledged, and at the end all the same. When
@@ -39,7 +44,24 @@ func (l *Lane) tick(now int64) {
 	case drain != 0:
 		l.giveAway()
 	}
-	if most := l.handler.table.frozenAfter; now-l.heard.Load() > int64(most) && l.owes() {
+	l.judge(now)
+}
+
+// judge ends a lane whose instance is silent while it owes answers, or takes nothing of what it is sent.
+func (l *Lane) judge(now int64) {
+	most := l.handler.table.frozenAfter
+	if now-l.beaten.Load() > int64(beat+most) {
+		l.Detach(Cause{Text: "the instance took nothing for " + (beat + most).String(), Frozen: true})
+		if l.cut != nil {
+			l.cut()
+		}
+		return
+	}
+	if now-l.heard.Load() < int64(most) || now-l.scanned < int64(judgeEvery) {
+		return
+	}
+	l.scanned = now
+	if l.owes(now, most) {
 		l.Detach(Cause{Text: "the instance owed acknowledgements and said nothing for " + most.String(), Frozen: true})
 	}
 }
@@ -54,7 +76,7 @@ func (l *Lane) giveAway() {
 		return
 	}
 	moved := 0
-	for _, o := range l.all() {
+	for _, o := range l.some(10 * movesPerTick) {
 		o.mu.Lock()
 		idle := o.lane == l && o.backlog == nil && o.has(flagAdmitted)
 		o.mu.Unlock()
@@ -66,11 +88,11 @@ func (l *Lane) giveAway() {
 	}
 }
 
-// owes reports whether the instance owes a connection of the lane an answer.
-func (l *Lane) owes() bool {
+// owes reports whether the instance has owed a connection of the lane an answer for a time.
+func (l *Lane) owes(now int64, most time.Duration) bool {
 	for _, o := range l.all() {
 		o.mu.Lock()
-		owes := o.lane == l && !o.has(flagClosed) && o.owes()
+		owes := o.lane == l && now-o.owesSince(now) >= int64(most)
 		o.mu.Unlock()
 		if owes {
 			return true

@@ -93,6 +93,102 @@ func TestLanesOfOneInstance(t *testing.T) {
 	}
 }
 
+// TestSilence checks that an instance that owed nothing may have been silent for as long as it likes: the time in which
+// it must answer begins with the question.
+func TestSilence(t *testing.T) {
+	g := start(t)
+	g.table.Hasten(400*time.Millisecond, time.Hour)
+	c := g.dial()
+	l, err := g.table.Attach(lane.Hello{Handler: "test", Instance: "quiet"})
+	check(t, err)
+	defer l.Detach(lane.Cause{Text: "the test ends"})
+	var number, position uint64
+	take := func(kind lane.Kind) {
+		for seen := false; !seen; {
+			check(t, l.Next(t.Context(), func(d *lane.Delivery) {
+				number, position, seen = d.Connection, d.Position, seen || d.Kind == kind
+			}))
+		}
+	}
+	take(lane.Opened)
+	check(t, l.Do(&lane.Command{Connection: number}))
+	silent := func(most time.Duration) func() bool {
+		return func() bool { _, i := g.table.List(""); return len(i) == 0 || i[0].Silent > most }
+	}
+	await(t, "silence that is longer than an instance may owe an answer", silent(500*time.Millisecond))
+	say(t, c, "question")
+	take(lane.Data)
+	_, instances := g.table.List("")
+	await(t, "two looks at the clock", silent(instances[0].Silent+150*time.Millisecond))
+	check(t, l.Do(&lane.Command{Connection: number, Data: []byte("answer"), Acknowledged: position}))
+	expect(t, c, "answer")
+	if cause := l.Cause(); cause != nil {
+		t.Error(cause)
+	}
+}
+
+// TestLateForFailed checks that a command that comes too late for a connection that has failed ends only itself.
+func TestLateForFailed(t *testing.T) {
+	g := start(t, limits(server.Limits{AdmitTimeout: 50 * time.Millisecond}))
+	s := g.follow(event.Closed)
+	got := make(chan delivery, 10)
+	p := g.attach(lane.Hello{}, func(_ *program, d delivery) { got <- d })
+	c := g.dial()
+	say(t, c, "abc")
+	<-got
+	d := <-got
+	expectEnd(t, c)
+	if err := p.Do(&lane.Command{Connection: d.Connection, Acknowledged: 2}); err != nil {
+		t.Errorf("%v; expected that it is ignored", err)
+	}
+	check(t, c.Close())
+	if closed := g.closed(s); closed.CloseReason != event.ReasonHandlerTimeout || closed.Unacknowledged != 3 {
+		t.Errorf("%s with %d bytes unacknowledged", closed.CloseReason, closed.Unacknowledged)
+	}
+}
+
+// TestPlaces checks that a held connection gets the place of one that has ended, and that those behind it keep theirs.
+func TestPlaces(t *testing.T) {
+	g := start(t, limits(server.Limits{HoldTimeout: time.Hour}))
+	var conns []net.Conn
+	for i := range 4 {
+		conns = append(conns, g.dial())
+		await(t, "it is held", func() bool { h, _ := g.table.List(""); return h[0].Held == i+1 })
+		say(t, conns[i], "%d", i)
+	}
+	g.attach(lane.Hello{MaxConnections: 1}, echo)
+	for i, c := range conns {
+		expect(t, c, fmt.Sprint(i))
+		check(t, c.Close())
+	}
+	await(t, "all have ended", func() bool { return g.server.Live() == 0 })
+	if h, _ := g.table.List(""); h[0].Held != 0 || g.server.Gateway().Totals.Held != 0 {
+		t.Errorf("%+v", h)
+	}
+}
+
+// TestClosedWhileHeld checks that nothing is held of connections whose peers went while nobody was attached.
+func TestClosedWhileHeld(t *testing.T) {
+	g := start(t)
+	p := g.attach(lane.Hello{}, mute)
+	for range 5 {
+		c := g.dial()
+		say(t, c, "abc")
+	}
+	await(t, "the bytes have come", func() bool { return g.server.Gateway().Totals.UnacknowledgedBytes == 15 })
+	p.end()
+	held := g.dial()
+	say(t, held, "x")
+	await(t, "all are held", func() bool { return g.server.Gateway().Totals.Held == 6 })
+	_, err := g.server.Kick(t.Context(), server.KickRequest{Targets: server.All(), Flush: 10 * time.Millisecond})
+	check(t, err)
+	g.attach(lane.Hello{}, mute)
+	await(t, "nothing is held", func() bool {
+		totals := g.server.Gateway().Totals
+		return totals.UnacknowledgedBytes == 0 && totals.Held == 0
+	})
+}
+
 // TestStalled checks that a full window without an acknowledgement makes an event, and ends nothing.
 func TestStalled(t *testing.T) {
 	g := start(t)

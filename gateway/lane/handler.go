@@ -61,8 +61,7 @@ func (h *Handler) Close(c *server.Conn, _ server.CloseReason) {
 	info := c.Info()
 	o.mu.Lock()
 	o.flags |= flagClosed
-	lane := o.lane
-	if lane == nil {
+	if o.lane == nil {
 		if h.watches.leave(o) {
 			h.table.waits(-1)
 		}
@@ -72,9 +71,6 @@ func (h *Handler) Close(c *server.Conn, _ server.CloseReason) {
 		o.news()
 	}
 	o.mu.Unlock()
-	if lane != nil {
-		h.vacated()
-	}
 }
 
 // Drained implements server.Drainer.
@@ -156,8 +152,10 @@ func (h *Handler) give(o *owner, l *Lane) {
 	if o.has(flagEnded) {
 		o.flags |= flagEnding
 	}
+	o.heed()
 	if o.backlog != nil {
 		o.backlog.rewind()
+		o.backlog.since = h.table.now.Load()
 		if cost := o.backlog.cost(); o.has(flagFull) && cost <= l.window/2 {
 			o.flags &^= flagFull
 			o.readOn()
@@ -171,6 +169,8 @@ func (h *Handler) give(o *owner, l *Lane) {
 		h.watches.put(&h.watches.admitting, o, now)
 	case o.has(flagFull):
 		h.watches.put(&h.watches.full, o, now)
+	default:
+		h.watches.leave(o)
 	}
 	o.news()
 }
@@ -180,6 +180,13 @@ func (h *Handler) give(o *owner, l *Lane) {
 func (h *Handler) hold(o *owner) {
 	limits := h.table.server.Limits()
 	o.ownership.SetInstance(nil)
+	if o.has(flagClosed) { // nobody is left to tell
+		o.more().closed = nil
+		o.drop()
+		h.watches.leave(o)
+		return
+	}
+	o.heed()
 	switch held := h.table.waits(1); {
 	case limits.HoldTimeout <= 0:
 		h.refuse(o, fmt.Sprintf("no instance of %s is attached", h.Name()))
@@ -193,48 +200,40 @@ func (h *Handler) hold(o *owner) {
 // refuse closes a connection that may not wait. The caller holds the owner's mu.
 func (h *Handler) refuse(o *owner, text string) {
 	h.table.waits(-1)
-	if o.has(flagClosed) {
-		o.drop()
-		return
-	}
 	o.fail(event.ReasonHandlerUnavailable, text)
 }
 
-// fillStep is how many held connections a lane gets before others may use the handler's lock.
+// fillStep is how many connections get a lane before others may use the handler's lock.
 const fillStep = 256
 
-// fill gives held connections to lanes that have room, and returns how many it gave.
+// fill gives held connections to lanes that have room, in the order in which they came, and returns how many it gave.
 func (h *Handler) fill() (given uint64) {
-	for {
-		n, more := h.fillSome()
-		given += n
-		if !more {
-			return given
-		}
+	for more := true; more; {
+		more = h.fillSome(&given)
 	}
+	return given
 }
 
-func (h *Handler) fillSome() (given uint64, more bool) {
+func (h *Handler) fillSome(given *uint64) (more bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.pick("", nil) == nil {
-		return 0, false
-	}
-	waiting := h.watches.take(&h.watches.held, h.table.now.Load(), fillStep)
-	for _, o := range waiting {
+	for range fillStep {
+		l := h.pick("", nil)
+		if l == nil {
+			return false
+		}
+		first := h.watches.take(&h.watches.held, h.table.now.Load(), 1)
+		if len(first) == 0 {
+			return false
+		}
 		h.table.waits(-1)
+		o := first[0]
 		o.mu.Lock()
-		if !o.has(flagClosed) && h.place(o, "") {
-			given++
+		if !o.has(flagClosed | flagFailed) {
+			h.give(o, l)
+			*given++
 		}
 		o.mu.Unlock()
 	}
-	return given, len(waiting) == fillStep
-}
-
-// vacated gives a held connection the place of one that has ended.
-func (h *Handler) vacated() {
-	if h.table.held.Load() > 0 {
-		h.fill()
-	}
+	return true
 }

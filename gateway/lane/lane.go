@@ -19,6 +19,9 @@ type Hello struct {
 	// unacknowledged bytes of a connection, MinWindow to MaxWindow; 0, or more than the limit: the limit
 	Window uint32
 	Actor  event.Actor // for events
+	// Cut is called when the lane has ended because the program takes nothing, so that what waits for it can be ended. It
+	// must not block. nil: nothing is called.
+	Cut func()
 }
 
 // Lane is one stream of an instance. One goroutine calls Next, and another one Do, Heard and Drain; Detach may be
@@ -32,6 +35,8 @@ type Lane struct {
 	window   int
 	most     int64
 	opened   time.Time
+	cut      func() // nil: none
+	scanned  int64  // coarse time of the last look at all connections; the table's goroutine alone uses it
 
 	count  atomic.Int64  // connections
 	heard  atomic.Int64  // coarse time when something came from the program
@@ -100,7 +105,7 @@ func (t *Table) Attach(hello Hello) (*Lane, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Lane{handler: h, instance: hello.Instance, actor: hello.Actor, number: t.lanes.Add(1),
+	l := &Lane{handler: h, instance: hello.Instance, actor: hello.Actor, cut: hello.Cut, number: t.lanes.Add(1),
 		window: h.window(), most: int64(hello.MaxConnections), opened: time.Now(), woken: make(chan struct{}, 1),
 		owners: make(map[uint64]*owner)}
 	if hello.Window > 0 {
@@ -192,12 +197,18 @@ func (l *Lane) remove(o *owner, moved bool) {
 		l.moved = append(l.moved, n)
 		l.wake()
 	}
+	if t := l.handler.table; t.held.Load() > 0 { // there is a place for one
+		signal(t.turns)
+	}
 }
 
 // push makes Next look at a connection. The caller holds the owner's mu.
 func (l *Lane) push(o *owner) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.cause != nil { // its connections go to others
+		return
+	}
 	l.ready = append(l.ready, o)
 	l.wake()
 }
@@ -238,4 +249,18 @@ func (l *Lane) all() []*owner {
 		all = append(all, o)
 	}
 	return all
+}
+
+// some returns at most most of the lane's connections, in no order.
+func (l *Lane) some(most int) []*owner {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	some := make([]*owner, 0, min(most, len(l.owners)))
+	for _, o := range l.owners {
+		if len(some) == most {
+			break
+		}
+		some = append(some, o)
+	}
+	return some
 }

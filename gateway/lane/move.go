@@ -25,7 +25,7 @@ func (h *Handler) moveAway(o *owner, from *Lane) (moved bool) {
 func (h *Handler) move(o *owner, from, to *Lane) (moved bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.lane != from || o.has(flagClosed) {
+	if o.lane != from || o.has(flagClosed|flagFailed) {
 		return false
 	}
 	o.leave(true)
@@ -110,6 +110,7 @@ func (h *Handler) lose(o *owner, cause *Cause) (moved bool) {
 	switch {
 	case o.has(flagFailed):
 		o.ownership.SetInstance(nil)
+		o.drop()
 		return false
 	case cause.Drained:
 		instance = ""

@@ -124,7 +124,7 @@ func (l *Lane) pop() (o *owner, about Delivery) {
 	}
 	o = l.ready[l.next]
 	l.ready[l.next] = nil
-	if l.next++; l.next == len(l.ready) || l.next >= 1024 {
+	if l.next++; l.next == len(l.ready) || l.next >= 1024 && l.next >= len(l.ready)/2 {
 		n := copy(l.ready, l.ready[l.next:])
 		clear(l.ready[n:])
 		l.ready, l.next = l.ready[:n], 0

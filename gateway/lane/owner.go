@@ -49,6 +49,7 @@ const (
 	flagClosed                          // the connection has ended
 	flagResumed                         // a lane had it before
 	flagSuspect                         // it waits for its turn in the quarantine
+	flagStalled                         // HandlerStalled was published for this full window
 	flagFailed                          // it ends for a fault of its handler: no lane gets it any more
 )
 
@@ -82,10 +83,17 @@ func (o *owner) delivered() uint64 {
 	return o.acknowledged
 }
 
-// owes reports whether the lane owes the connection an answer: it has not admitted it, or not acknowledged all that was
-// delivered. The caller holds mu.
-func (o *owner) owes() bool {
-	return !o.has(flagOpening) && !o.has(flagAdmitted) || o.delivered() > o.acknowledged
+// owesSince returns since when the lane has owed the connection an answer: the first command, or an acknowledgement of
+// what was delivered. It returns now if the lane owes none. The caller holds mu.
+func (o *owner) owesSince(now int64) int64 {
+	switch {
+	case o.has(flagClosed | flagFailed | flagOpening):
+	case !o.has(flagAdmitted):
+		return o.handler.watches.since(o, now)
+	case o.delivered() > o.acknowledged:
+		return o.backlog.since
+	}
+	return now
 }
 
 // received takes bytes from the peer. Position is behind them.
@@ -146,10 +154,14 @@ func (o *owner) settle(position uint64) {
 	b.acknowledge(position)
 	b.since = t.now.Load()
 	o.acknowledged = position
+	o.flags &^= flagStalled
 	o.ownership.AddUnacknowledged(int64(b.unacknowledged()) - int64(unacknowledged))
 	t.release(cost - b.cost())
 	if o.has(flagFull) && b.cost() <= o.window()/2 {
 		o.flags &^= flagFull
+		if o.has(flagAdmitted) {
+			o.handler.watches.leave(o)
+		}
 		o.readOn()
 	}
 	o.forgetLosses()
@@ -163,6 +175,18 @@ func (o *owner) settle(position uint64) {
 func (o *owner) readOn() {
 	if !o.has(flagFull | flagScarce) {
 		o.conn.Resume()
+	}
+}
+
+// heed pauses or resumes the connection as the budget says. A connection that goes from lane to lane may have been
+// missed by a walk over all. The caller holds mu.
+func (o *owner) heed() {
+	switch scarce := o.handler.table.scarce.Load(); {
+	case scarce:
+		o.starve()
+	case o.has(flagScarce):
+		o.flags &^= flagScarce
+		o.readOn()
 	}
 }
 

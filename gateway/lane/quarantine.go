@@ -66,7 +66,10 @@ func (o *owner) forgetLosses() {
 func (q *quarantine) enter(o *owner) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.out == nil || q.out == o {
+	switch q.out {
+	case o:
+		return true
+	case nil:
 		q.out, q.since = o, o.handler.table.now.Load()
 		return true
 	}
@@ -88,22 +91,31 @@ func (q *quarantine) leave(o *owner) {
 	}
 }
 
-// admit gives the turn to the next connection, if nobody has it.
+// admit gives the turn to the next connection that wants it, if nobody has it.
 func (q *quarantine) admit() {
+	for q.admitOne() {
+	}
+}
+
+// admitOne wakes the next connection. It returns true if that one wants the turn no more, and others may wait.
+func (q *quarantine) admitOne() (more bool) {
 	q.mu.Lock()
 	if q.out != nil || len(q.waiting) == 0 {
 		q.mu.Unlock()
-		return
+		return false
 	}
 	o := q.waiting[0]
+	q.waiting[0] = nil
 	if q.waiting = q.waiting[1:]; len(q.waiting) == 0 {
 		q.waiting = nil
 	}
 	q.mu.Unlock()
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	wants := o.has(flagSuspect) && o.lane != nil && !o.has(flagClosed|flagFailed)
 	o.flags &^= flagSuspect
 	o.news()
+	return !wants
 }
 
 // tick takes the turn from a connection that has kept others waiting for too long.

@@ -117,7 +117,7 @@ func (t *Table) lookUp(name string) (*Handler, error) {
 	if names := t.Names(); len(names) > 0 {
 		has = "expected one of " + strings.Join(names, ", ")
 	}
-	return nil, &UnknownHandlerError{Text: fmt.Sprintf("no listener has the handler %q: %s", "remote:"+name, has)}
+	return nil, &UnknownHandlerError{Text: fmt.Sprintf("no listener has the handler %.100q: %s", "remote:"+name, has)}
 }
 
 // UnknownHandlerError says that no listener has a handler. Text is a sentence that names those that there are.

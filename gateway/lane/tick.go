@@ -1,6 +1,7 @@
 package lane
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/sockgate/sockgate/gateway/event"
@@ -32,9 +33,10 @@ func (t *Table) run() {
 		case <-t.changed:
 			t.throttle()
 			continue
-		case <-t.turns:
+		case <-t.turns: // of a quarantine, or a place on a lane
 			for _, h := range t.handlers {
 				h.quarantine.admit()
+				h.fill()
 			}
 			continue
 		case <-ticker.C:
@@ -82,6 +84,12 @@ func (t *Table) useLimits() {
 const perTick = 10_000
 
 func (h *Handler) tick(now int64, stopped bool) {
+	for _, l := range h.attached() {
+		if stopped {
+			l.Heard()
+		}
+		l.tick(now)
+	}
 	limits := h.table.server.Limits()
 	w := &h.watches
 	for _, o := range w.take(&w.held, now-int64(max(limits.HoldTimeout, 0)), perTick) {
@@ -94,12 +102,7 @@ func (h *Handler) tick(now int64, stopped bool) {
 		o.stalled()
 	}
 	h.quarantine.tick(now)
-	for _, l := range h.attached() {
-		if stopped {
-			l.Heard()
-		}
-		l.tick(now)
-	}
+	h.fill()
 }
 
 // heldTooLong closes a connection that no lane has taken.
@@ -136,11 +139,13 @@ func (o *owner) watchStall() {
 	}
 }
 
-// stalled tells of a connection whose window has been full for long, once for each such time.
+// stalled tells of a connection whose window has been full for long, once for each such time. While the budget is
+// scarce, the connection gives way, because all others wait for it.
 func (o *owner) stalled() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.lane == nil || !o.has(flagFull) || o.has(flagClosed) || o.backlog == nil {
+	if o.lane == nil || !o.has(flagFull) || o.has(flagClosed|flagFailed) || o.backlog == nil {
+		o.handler.watches.tidy(o)
 		return
 	}
 	t := o.handler.table
@@ -149,7 +154,16 @@ func (o *owner) stalled() {
 		o.watchStall()
 		return
 	}
-	t.server.Log().Append(&event.Event{Type: event.HandlerStalled, Conn: o.conn.Info(), Detail: &event.StalledDetail{
-		Instance: o.lane.instance, Stalled: time.Duration(waited), Unacknowledged: o.backlog.unacknowledged(),
-		Position: o.acknowledged}})
+	if !o.has(flagStalled) {
+		o.flags |= flagStalled
+		t.server.Log().Append(&event.Event{Type: event.HandlerStalled, Conn: o.conn.Info(), Detail: &event.StalledDetail{
+			Instance: o.lane.instance, Stalled: time.Duration(waited), Unacknowledged: o.backlog.unacknowledged(),
+			Position: o.acknowledged}})
+	}
+	if t.scarce.Load() {
+		o.fail(event.ReasonHandlerFailed, fmt.Sprintf("%s acknowledged nothing behind position %d for %s, and the handler "+
+			"budget is used up", o.handler.Name(), o.acknowledged, time.Duration(waited)))
+		return
+	}
+	o.watchStall()
 }

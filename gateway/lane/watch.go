@@ -75,6 +75,9 @@ func (w *watches) leave(o *owner) (wasHeld bool) {
 
 // tidy frees the owner's rare when nothing in it is needed. The caller holds the owner's mu.
 func (w *watches) tidy(o *owner) {
+	if o.rare == nil {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	o.trim()
@@ -89,6 +92,16 @@ func (w *watches) take(l *list, before int64, most int) (taken []*owner) {
 		e.remove()
 	}
 	return taken
+}
+
+// since returns when the connection began to wait; now if it waits for nothing. The caller holds the owner's mu.
+func (w *watches) since(o *owner, now int64) int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if o.rare == nil || o.rare.deadline.list == nil {
+		return now
+	}
+	return o.rare.deadline.since
 }
 
 // waiting returns how many connections wait in a list.

@@ -133,7 +133,7 @@ func (c endpoint) leave() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ending.answering && !c.marked(markOwes) {
+	if c.ending.answering && (c.ending.overdue || !c.marked(markOwes)) {
 		c.answered()
 	}
 }

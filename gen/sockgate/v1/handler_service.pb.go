@@ -29,7 +29,7 @@ type AttachRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The program's name and wishes; in the first request, and only there.
 	Hello *Hello `protobuf:"bytes,1,opt,name=hello,proto3" json:"hello,omitempty"`
-	// Commands, in order; at most 4,096.
+	// Commands, in order; at most 4,096. A request has at most 1.25 MiB.
 	Commands []*Command `protobuf:"bytes,2,rep,name=commands,proto3" json:"commands,omitempty"`
 	// The lane drains: it gets no new connection, and its connections move to other lanes within this time, each when
 	// nothing of it is unacknowledged, and at the end all the same. When all have moved, the gateway ends the stream. 0
@@ -427,7 +427,8 @@ func (x *NodeAddress) GetAddress() string {
 // Delivery tells a lane about one connection.
 type Delivery struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The connection's number: the last part of its ID.
+	// The connection's number on this lane: another one each time that a lane gets the connection, so that a late command
+	// of an earlier time is none of a later one. The ID is in `opened`.
 	Connection uint64 `protobuf:"varint,1,opt,name=connection,proto3" json:"connection,omitempty"`
 	// The position at the end of this delivery. A program that is done with the delivery acknowledges it.
 	Position uint64 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`

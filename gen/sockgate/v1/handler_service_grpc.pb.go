@@ -44,7 +44,9 @@ const (
 //
 // Receiving is at least once: after a loss, the next owner gets everything behind the acknowledged position again, and
 // `ended` too. Replying is exactly once: a command is carried out whole or not at all, so a reply and the
-// acknowledgement of the bytes that it answers, in one command, are neither lost nor doubled. For effects elsewhere, the
+// acknowledgement of the bytes that it answers, in one command, are neither lost nor doubled. The promises end with `closed`: a
+// peer that resets its connection may take bytes with it that were read and not acknowledged, and the CLOSED event tells
+// how many. For effects elsewhere, the
 // connection's ID and the position are a key that is the same in a replay.
 //
 // # Errors
@@ -116,7 +118,9 @@ type HandlerService_AttachClient = grpc.BidiStreamingClient[AttachRequest, Attac
 //
 // Receiving is at least once: after a loss, the next owner gets everything behind the acknowledged position again, and
 // `ended` too. Replying is exactly once: a command is carried out whole or not at all, so a reply and the
-// acknowledgement of the bytes that it answers, in one command, are neither lost nor doubled. For effects elsewhere, the
+// acknowledgement of the bytes that it answers, in one command, are neither lost nor doubled. The promises end with `closed`: a
+// peer that resets its connection may take bytes with it that were read and not acknowledged, and the CLOSED event tells
+// how many. For effects elsewhere, the
 // connection's ID and the position are a key that is the same in a replay.
 //
 // # Errors
