@@ -150,6 +150,14 @@ var calls = []call{
 		_, err := c.ForgetNode(ctx, &pb.ForgetNodeRequest{Node: "edge-2"})
 		return err
 	}},
+	{"ListInstances", func(ctx context.Context, c pb.GatewayServiceClient) error {
+		_, err := c.ListInstances(ctx, &pb.ListInstancesRequest{})
+		return err
+	}},
+	{"DrainInstance", func(ctx context.Context, c pb.GatewayServiceClient) error {
+		_, err := c.DrainInstance(ctx, &pb.DrainInstanceRequest{Handler: "chat", Instance: "nobody"})
+		return err
+	}},
 	// not valid, so that it changes nothing for a caller that may
 	{"Shutdown", func(ctx context.Context, c pb.GatewayServiceClient) error {
 		_, err := c.Shutdown(ctx, &pb.ShutdownRequest{GracePeriod: durationpb.New(-time.Second)})
