@@ -42,7 +42,7 @@ func EachCommand(request []byte, each func(*lane.Command) error) (drain *time.Du
 		switch {
 		case err != nil:
 			return nil, err
-		case field.number == fieldHello:
+		case field.is(fieldHello, protowire.BytesType):
 			return nil, errHello
 		case field.is(fieldDrain, protowire.BytesType):
 			within, err := duration(body)
