@@ -275,10 +275,10 @@ func (o *owed) Free() {
 	}
 }
 
-// Cut closes the call's connection, because its client takes nothing of what a lane sends. It does not block.
+// Cut closes the call's connection, because its client takes no delivery of a lane. It does not block.
 func (c *Call) Cut() {
 	if c != nil {
-		c.cut("closed a client's connection: it took nothing of what a lane sent", contract.ReasonDeadline)
+		c.cut("closed a client's connection: it took no delivery of a lane", contract.ReasonDeadline)
 	}
 }
 

@@ -46,7 +46,7 @@ func noRole(c *Caller) error {
 }
 
 // roleRequired denies a method, or a field of its request, to a caller whose role does not include the one that it
-// needs. The text names it by what.
+// needs. what names the denied thing in the text.
 func roleRequired(c *Caller, method, what string, needs Right) error {
 	metadata := map[string]string{"method": method, "has": c.right().Name(), "needs": needs.Name()}
 	short := fmt.Sprintf("%s needs the role %s, and %.200q has %s", what, needs, c.Identity, c.right())

@@ -33,7 +33,7 @@ type framing struct {
 // frameWords are the words about frames. An empty one was not given.
 type frameWords struct{ format, most, timeout string }
 
-// framing checks the words, and fills in what was not given.
+// framing checks the words, and fills in the defaults of the others.
 func (w *frameWords) framing() (framing, error) {
 	format, err := frame.Parse(cmp.Or(w.format, frame.Format{}.String()))
 	switch {

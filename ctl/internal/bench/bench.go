@@ -180,6 +180,24 @@ func (b *benchmark) now() time.Duration { return time.Since(b.begun) }
 // ended reports whether nothing new is to be begun at t.
 func (b *benchmark) ended(t time.Duration) bool { return t >= time.Duration(b.end.Load()) }
 
+// awaitDue waits until t. It returns false when nothing more is to be sent then: the benchmark has ended, or gone
+// closed.
+func (b *benchmark) awaitDue(t time.Duration, timer *time.Timer, gone <-chan struct{}) bool {
+	wait := t - b.now()
+	if wait <= 0 {
+		return true
+	}
+	timer.Reset(wait)
+	select {
+	case <-timer.C:
+		return true
+	case <-b.stopped:
+		return !b.ended(t)
+	case <-gone:
+		return false
+	}
+}
+
 // stopping reports whether the end has come, in time or early.
 func (b *benchmark) stopping() bool {
 	select {

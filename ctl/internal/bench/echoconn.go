@@ -105,7 +105,7 @@ func (c *echoConn) sendPaced() {
 			c.awaitEnd()
 			return
 		}
-		if !c.sleepUntil(due, timer) {
+		if !c.bench.awaitDue(due, timer, c.gone) {
 			return
 		}
 		if c.free() == 0 {
@@ -139,23 +139,6 @@ func (c *echoConn) dueBy(now, free time.Duration, late *latencyShard) (n int64) 
 }
 
 func (c *echoConn) due(k int64) time.Duration { return c.bench.due(c.number, k) }
-
-// sleepUntil returns false when nothing more is to be sent at t.
-func (c *echoConn) sleepUntil(t time.Duration, timer *time.Timer) bool {
-	wait := t - c.bench.now()
-	if wait <= 0 {
-		return true
-	}
-	timer.Reset(wait)
-	select {
-	case <-timer.C:
-		return true
-	case <-c.bench.stopped:
-		return !c.bench.ended(t)
-	case <-c.gone:
-		return false
-	}
-}
 
 // awaitEnd waits until the time is over although nothing more is due: that time is measured too.
 func (c *echoConn) awaitEnd() {

@@ -75,7 +75,7 @@ func (g *fakeLanes) serve(t testing.TB) string {
 	return listener.Addr().String()
 }
 
-// handlerRun runs `ctl bench handler` against an exact gateway in which serve is the data plane.
+// handlerRun runs `ctl bench handler` against an exact gateway; serve is its data plane.
 func handlerRun(t *testing.T, serve func(int, net.Conn), words string) (r *benchRun, code int) {
 	t.Helper()
 	r = newBenchRun(t.Context(), (&fakeLanes{}).serve(t))

@@ -96,7 +96,7 @@ func (c *handlerConn) next(timer *time.Timer) (at time.Duration, more bool) {
 		return now, !c.bench.ended(now)
 	}
 	due := c.bench.due(c.number, c.messages.sent) // only this goroutine writes sent
-	if !c.bench.ended(due) && c.sleepUntil(due, timer) {
+	if !c.bench.ended(due) && c.bench.awaitDue(due, timer, c.gone) {
 		return due, true
 	}
 	select {
@@ -104,23 +104,6 @@ func (c *handlerConn) next(timer *time.Timer) (at time.Duration, more bool) {
 	case <-c.gone:
 	}
 	return 0, false
-}
-
-// sleepUntil returns false when nothing more is to be sent at t.
-func (c *handlerConn) sleepUntil(t time.Duration, timer *time.Timer) bool {
-	wait := t - c.bench.now()
-	if wait <= 0 {
-		return true
-	}
-	timer.Reset(wait)
-	select {
-	case <-timer.C:
-		return true
-	case <-c.bench.stopped:
-		return !c.bench.ended(t)
-	case <-c.gone:
-		return false
-	}
 }
 
 // read receives until the connection ends.
@@ -191,7 +174,7 @@ func (c *handlerConn) bow() {
 	})
 }
 
-// end judges the end of what is read, with n bytes of a message before it.
+// end judges the end of the stream, behind n bytes of a message.
 func (c *handlerConn) end(n int, err error) {
 	done := c.finished.Load() && c.complete()
 	_, halves := c.socket.(interface{ CloseWrite() error })

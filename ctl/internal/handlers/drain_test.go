@@ -71,7 +71,7 @@ func TestDrainTime(t *testing.T) {
 	}
 }
 
-// It asks, with the size of what drains, and does nothing without a yes.
+// Drain asks, with the number of lanes and connections, and does nothing without a yes.
 func TestDrainAsks(t *testing.T) {
 	const question = "Drain pod-7 of jt808 (2 lanes, 500 connections)? [y/N] "
 	resp := twoHandlers()
